@@ -1,0 +1,9 @@
+"""The one exception for what a person can mend."""
+
+
+class UserError(ValueError):
+    """A mistake of the person at the keyboard: a bad value, a missing file, a wrong shape.
+
+    Its message is one line that names the value and what was expected. Commands print that line
+    on stderr and exit with status 2.
+    """
