@@ -1,0 +1,122 @@
+"""A density model: a bijection from data to latents and a prior over the latents."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nvp_tf.errors import UserError
+from nvp_tf.objectives import bits_per_dim
+
+
+class Flow(keras.Model):
+    """log p(x) = log prior(z) + log_det,  (z, log_det) = bijector.forward(v)  (thesis 5.1).
+
+    v is the data itself for vectors. For images of integers it is x + noise, and what is given is
+    a lower bound of log P(x) that is exact in expectation over the noise up to dequantization:
+    E[log p(x + u)] <= log P(x). Where no noise is given it is one fixed pattern, the same for every
+    image, so that a score depends on the image alone; `encode` uses 1/2, the centre of the cell,
+    the farthest from rounding to a neighbour.
+
+    Args:
+      bijector: a built `Bijective`; its first layer is `pixels`, where there are pixels.
+      prior: a `Prior`.
+      pixels: the `Pixels` layer, or None for vectors.
+    """
+
+    NOISE_SEED = 2018
+
+    def __init__(self, bijector, prior, pixels=None, **kwargs):
+        super().__init__(**kwargs)
+        self.bijector = bijector
+        self.prior = prior
+        self.pixels = pixels
+        self.event_shape = bijector.event_shape
+        self.latent_shape = bijector.latent_shape(bijector.event_shape)
+        self.dimensions = math.prod(self.event_shape)
+        self.built = True
+
+    @property
+    def weight_scales(self) -> list:
+        return self.bijector.weight_scales
+
+    def call(self, x, training=False):
+        return self.log_prob(x, training=training)
+
+    def log_prob(self, x, noise=None, training=False):
+        """Log-likelihood of each example.
+
+        Args:
+          x: uint8 [n, height, width, channels] or float [n, dimensions].
+          noise: float in [0, 1), of x's shape or one that broadcasts; None for the fixed pattern.
+          training: whether batch normalization uses (and moves) the batch's statistics.
+
+        Returns:
+          [n] nats; of the discrete image where there are pixels. -inf for an image with a value
+          that the data does not have (above `levels - 1`).
+
+        Raises:
+          UserError: another dtype or shape.
+        """
+        x = self._check(x)
+        v = x if self.pixels is None else self._dequantize(x, self.noise_pattern() if noise is None else noise)
+        z, log_det = self.bijector.forward(v, training)
+        log_prob = self.prior.log_prob(z) + log_det
+        if self.pixels is None or self.pixels.levels == 256:
+            return log_prob
+        inside = tf.reduce_all(x < self.pixels.levels, axis=list(range(1, x.shape.rank)))
+        return tf.where(inside, log_prob, -np.inf)
+
+    def bits_per_dim(self, x, noise=None):
+        """-log_prob / (D ln 2), [n]; defined for images of integers only."""
+        if self.pixels is None:
+            raise UserError("bits_per_dim is defined for discrete data; this flow is over real vectors, use log_prob")
+        return bits_per_dim(self.log_prob(x, noise), self.dimensions)
+
+    def encode(self, x):
+        """x -> all of its latents, [n, D]; `decode` gives back every integer of x."""
+        x = self._check(x)
+        z, _ = self.bijector.forward(x if self.pixels is None else self._dequantize(x, 0.5))
+        return tf.reshape(z, [-1, self.dimensions])
+
+    def decode(self, z):
+        """Latents [n, D] -> uint8 images [n, height, width, channels], or float vectors [n, D]."""
+        z = tf.convert_to_tensor(z)
+        if not z.shape.is_compatible_with((None, self.dimensions)):
+            raise UserError(f"latents have shape {z.shape}, expected (n, {self.dimensions})")
+        v, _ = self.bijector.inverse(tf.reshape(tf.cast(z, self.compute_dtype), [-1, *self.latent_shape]))
+        return v if self.pixels is None else self.pixels.to_integers(v)
+
+    def sample(self, num_samples, seed=0, temperature=1.0):
+        """Draws `num_samples` images or vectors; the same seed draws the same, in every process.
+
+        Args:
+          num_samples: int.
+          seed: int, or an int [2] tensor.
+          temperature: factor of the latents; 1 is the model.
+        """
+        seed = tf.convert_to_tensor(seed)
+        seed = tf.stack([seed, tf.zeros_like(seed)]) if seed.shape.rank == 0 else seed
+        z = self.prior.sample([num_samples, *self.latent_shape], seed, temperature, self.compute_dtype)
+        return self.decode(tf.reshape(z, [-1, self.dimensions]))
+
+    def noise_pattern(self):
+        """The noise of `log_prob` where none is given: fixed, of one event's shape."""
+        return tf.random.stateless_uniform(self.event_shape, [self.NOISE_SEED, 0])
+
+    def _dequantize(self, x, noise):
+        # A value the data does not have is scored -inf; here it must only not make a NaN.
+        return self.pixels.dequantize(tf.minimum(x, tf.cast(self.pixels.levels - 1, x.dtype)), noise)
+
+    def _check(self, x):
+        """x as a tensor: integers for pixels, the model's dtype for vectors."""
+        x = tf.convert_to_tensor(x)
+        if self.pixels is not None and not x.dtype.is_integer:
+            raise UserError(f"images have dtype {x.dtype.name}, expected integers 0 to {self.pixels.levels - 1}")
+        if self.pixels is None and not x.dtype.is_floating:
+            raise UserError(f"vectors have dtype {x.dtype.name}, expected {self.compute_dtype}")
+        if not x.shape.is_compatible_with((None, *self.event_shape)):
+            expected = ", ".join(str(side) for side in self.event_shape)
+            raise UserError(f"data has shape {x.shape}, expected (n, {expected})")
+        return x if self.pixels is not None else tf.cast(x, self.compute_dtype)

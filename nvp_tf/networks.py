@@ -1,0 +1,220 @@
+"""Conditioner networks: what a coupling makes of the part that it keeps. Plain Keras layers."""
+
+import keras
+import tensorflow as tf
+
+from nvp_tf.statistics import moments
+
+
+class MLP(keras.layers.Layer):
+    """Fully connected ReLU network with a linear output (thesis 5.2). The output starts at 0.
+
+    Args:
+      hidden_layers, hidden_units: how many layers, how wide.
+      outputs: width of the last axis of the result.
+    """
+
+    def __init__(self, hidden_layers, hidden_units, outputs, **kwargs):
+        super().__init__(**kwargs)
+        dtype = self.dtype_policy
+        hidden = [
+            keras.layers.Dense(hidden_units, activation="relu", kernel_initializer="he_normal", dtype=dtype)
+            for _ in range(hidden_layers)
+        ]
+        self.layers = [*hidden, keras.layers.Dense(outputs, kernel_initializer="zeros", dtype=dtype)]
+
+    def build(self, input_shape):
+        for layer in self.layers:
+            layer.build(input_shape)
+            input_shape = layer.compute_output_shape(input_shape)
+        self.built = True
+
+    def call(self, x, training=False):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class WeightNormConv2D(keras.layers.Layer):
+    """Convolution, stride 1, zero "SAME" padding, with kernel g * v / ||v||, a norm for each output channel.
+
+    v ~ U(-a, a), a = sqrt(2 / channels); without `scale`, g is 1 and not learned. Reference: Salimans
+    and Kingma 2016; where g is learned and where not follows the authors' Real NVP code.
+
+    Args:
+      filters, kernel_size: as in `keras.layers.Conv2D`.
+      bias: whether to add one.
+      scale: the initial g, as a multiple of the expected ||v||; None for no g.
+    """
+
+    def __init__(self, filters, kernel_size, bias=True, scale=None, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.bias, self.scale = filters, kernel_size, bias, scale
+
+    def build(self, input_shape):
+        channels, size = input_shape[-1], self.kernel_size
+        bound = (2 / channels) ** 0.5
+        self.direction = self.add_weight(
+            name="direction",
+            shape=(size, size, channels, self.filters),
+            initializer=keras.initializers.RandomUniform(-bound, bound),
+        )
+        if self.scale is not None:
+            # The expected norm of v: bound * sqrt(channels * size^2 / 3).
+            norm = bound * (channels * size**2 / 3) ** 0.5
+            initial = keras.initializers.Constant(self.scale * norm)
+            self.magnitude = self.add_weight(name="magnitude", shape=(self.filters,), initializer=initial)
+        if self.bias:
+            self.offset = self.add_weight(name="offset", shape=(self.filters,), initializer="zeros")
+        self.built = True
+
+    def call(self, x):
+        direction = self.direction
+        kernel = direction * tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
+        if self.scale is not None:
+            kernel = kernel * self.magnitude
+        y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+        return tf.nn.bias_add(y, self.offset) if self.bias else y
+
+
+class BatchNorm(keras.layers.Layer):
+    """The networks' own batch normalization, with an offset and no scale.
+
+    In training with the statistics of the batch over all replicas, in evaluation with the running
+    ones. Statistics are float32 where the network computes in bfloat16.
+
+    Args:
+      momentum: of the running statistics, in [0, 1).
+    """
+
+    EPSILON = 1e-4
+
+    def __init__(self, momentum=0.9, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.momentum = momentum
+
+    def build(self, input_shape):
+        shape = (input_shape[-1],)
+        running = {"shape": shape, "trainable": False, "aggregation": "mean"}
+        self.running_mean = self.add_weight(name="running_mean", initializer="zeros", **running)
+        self.running_variance = self.add_weight(name="running_variance", initializer="ones", **running)
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+        self.built = True
+
+    def call(self, x, training=False):
+        if not training:
+            return self._normalize(x, self.running_mean, self.running_variance)
+        if self._fusable(x):
+            y, mean, variance = self._fused(x)
+        else:
+            mean, variance = moments(tf.cast(x, self.variable_dtype))
+            y = self._normalize(x, mean, variance)
+        for moving, value in ((self.running_mean, mean), (self.running_variance, variance)):
+            moving.assign(self.momentum * moving + (1 - self.momentum) * tf.stop_gradient(value))
+        return y
+
+    def _normalize(self, x, mean, variance):
+        scale = tf.math.rsqrt(variance + self.EPSILON)
+        return x * tf.cast(scale, x.dtype) + tf.cast(self.beta - mean * scale, x.dtype)
+
+    def _fusable(self, x):
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return x.shape.rank == 4 and x.dtype != tf.float64 and replicas == 1
+
+    def _fused(self, x):
+        """The one-replica kernel, a quarter faster a training step than the moments written out."""
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=tf.ones_like(self.beta),
+            offset=self.beta,
+            mean=[],
+            variance=[],
+            epsilon=self.EPSILON,
+            is_training=True,
+        )
+        # The kernel gives the unbiased variance.
+        count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+        return y, mean, variance * (count - 1) / count
+
+
+class ResidualBlock(keras.layers.Layer):
+    """h -> (h', skip):  h' = h + conv3x3(relu(BN(conv3x3(relu(BN(h)))))),  skip = conv1x1(h')."""
+
+    def __init__(self, filters, momentum, **kwargs):
+        super().__init__(**kwargs)
+        dtype = self.dtype_policy
+        self.norm_1 = BatchNorm(momentum, dtype=dtype)
+        self.conv_1 = WeightNormConv2D(filters, 3, bias=False, dtype=dtype)
+        self.norm_2 = BatchNorm(momentum, dtype=dtype)
+        self.conv_2 = WeightNormConv2D(filters, 3, scale=0.5, dtype=dtype)
+        self.skip = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
+
+    def build(self, input_shape):
+        for layer in (self.norm_1, self.conv_1, self.norm_2, self.conv_2, self.skip):
+            layer.build(input_shape)
+        self.built = True
+
+    @property
+    def weight_scales(self):
+        return [self.conv_2.magnitude, self.skip.magnitude]
+
+    def call(self, h, training=False):
+        r = self.conv_1(tf.nn.relu(self.norm_1(h, training=training)))
+        h = h + self.conv_2(tf.nn.relu(self.norm_2(r, training=training)))
+        return h, self.skip(h)
+
+
+class ResidualConvNet(keras.layers.Layer):
+    """The residual network of Real NVP (thesis 5.3.3; its details are those of the authors' code).
+
+        u = BN(x);  h = conv3x3(relu([u, -u]));  out = conv1x1(h)
+        for each block:  (h, skip) = block(h);  out = out + skip
+        result = conv1x1(relu(BN(out)))
+
+    For a masked checkerboard half of x is zeros: then u is doubled and the mask is a channel more.
+    Every convolution is weight-normalized. The last one's magnitude starts at 0, so that the result does.
+
+    Args:
+      filters: channels of h.
+      blocks: how many residual blocks.
+      outputs: channels of the result.
+      momentum: of the running statistics.
+      mask: [height, width, channels] bool, where the input is not zeroed; None for a dense input.
+    """
+
+    def __init__(self, filters, blocks, outputs, momentum=0.9, mask=None, **kwargs):
+        super().__init__(**kwargs)
+        dtype = self.dtype_policy
+        self.mask = None if mask is None else mask[..., :1]
+        self.norm_in = BatchNorm(momentum, dtype=dtype)
+        self.conv_in = WeightNormConv2D(filters, 3, dtype=dtype)
+        self.skip_in = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
+        self.blocks = [ResidualBlock(filters, momentum, dtype=dtype) for _ in range(blocks)]
+        self.norm_out = BatchNorm(momentum, dtype=dtype)
+        self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, dtype=dtype)
+
+    def build(self, input_shape):
+        *image, channels = input_shape
+        self.norm_in.build(input_shape)
+        self.conv_in.build((*image, 2 * channels + (self.mask is not None)))
+        for layer in (self.skip_in, *self.blocks, self.norm_out, self.conv_out):
+            layer.build((*image, self.conv_in.filters))
+        self.built = True
+
+    @property
+    def weight_scales(self):
+        in_blocks = [scale for block in self.blocks for scale in block.weight_scales]
+        return [self.skip_in.magnitude, *in_blocks, self.conv_out.magnitude]
+
+    def call(self, x, training=False):
+        u = self.norm_in(x, training=training)
+        parts = [u, -u]
+        if self.mask is not None:
+            mask = tf.broadcast_to(tf.constant(self.mask, u.dtype), [tf.shape(x)[0], *self.mask.shape])
+            parts = [2 * u, -2 * u, mask]
+        h = self.conv_in(tf.nn.relu(tf.concat(parts, axis=-1)))
+        out = self.skip_in(h)
+        for block in self.blocks:
+            h, skip = block(h, training=training)
+            out = out + skip
+        return self.conv_out(tf.nn.relu(self.norm_out(out, training=training)))
