@@ -151,8 +151,7 @@ class TrainConfig(Section):
     clip_norm: float = _number(100.0, 0.0)  # global norm of the gradient of nats per example
     l2: float = _number(0.0, 0.0)  # times the sum of squares of the weight-norm scales
     ema_decay: float = _number(0.0, 0.0, 0.99999)  # 0: off
-    evaluate_every: int = _number(500, 1)
-    save_every: int = _number(500, 1)
+    evaluate_every: int = _number(500, 1)  # steps; the state is saved then, too
     seed: int = _number(0, 0, 2**31 - 1)
 
 
@@ -198,6 +197,12 @@ class Config(Section):
             except json.JSONDecodeError:
                 node[last] = raw
         return _decode(type(self), value, "config")
+
+    def for_data(self, data: DataConfig, event_shape, levels) -> "Config":
+        """A copy for another data set, whose shape and levels the model takes on."""
+        pixels = dataclasses.replace(self.model.pixels or PixelsConfig(), levels=levels) if levels else None
+        model = dataclasses.replace(self.model, event_shape=tuple(event_shape), pixels=pixels)
+        return dataclasses.replace(self, model=model, data=data)
 
     def differences(self, other: "Config") -> list[str]:
         """One "key: mine != other's" a difference. Where the data lies is not what a run is."""

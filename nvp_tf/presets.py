@@ -1,0 +1,78 @@
+"""Named runs: each a frozen Config, with where it comes from and the score to expect."""
+
+from dataclasses import dataclass
+
+from nvp_tf.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    NICEConfig,
+    PixelsConfig,
+    RealNVPConfig,
+    TrainConfig,
+    VectorRealNVPConfig,
+)
+from nvp_tf.errors import UserError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A config that is known to work.
+
+    source: the table, section or measurement that it follows.
+    expected: bits/dim on the test split after its steps (nats for vectors), as measured in RESULTS.md.
+    """
+
+    config: Config
+    source: str
+    expected: str
+
+
+PRESETS = {
+    "realnvp_two_moons": Preset(
+        Config(
+            model=ModelConfig(event_shape=(2,), flow=VectorRealNVPConfig()),
+            data=DataConfig(name="two_moons"),
+            train=TrainConfig(steps=5000, batch_size=256, schedule="cosine", evaluate_every=1000),
+        ),
+        source="thesis figure 5.1, whose settings are not stated",
+        expected="",
+    ),
+    "nice_digits": Preset(
+        Config(
+            model=ModelConfig(
+                event_shape=(8, 8, 1),
+                flow=NICEConfig(hidden_layers=3, hidden_units=256),
+                pixels=PixelsConfig(levels=17, alpha=0.0),
+                prior="logistic",
+            ),
+            data=DataConfig(name="digits"),
+            train=TrainConfig(steps=3000, batch_size=100, ema_decay=0.999),
+        ),
+        source="thesis table 5.1 (MNIST), scaled down to 8x8",
+        expected="",
+    ),
+    "realnvp_digits": Preset(
+        Config(
+            model=ModelConfig(
+                event_shape=(8, 8, 1),
+                flow=RealNVPConfig(scales=2, filters=32, blocks=2),
+                pixels=PixelsConfig(levels=17),
+            ),
+            data=DataConfig(name="digits"),
+            train=TrainConfig(
+                steps=2000, batch_size=64, schedule="cosine", warmup_steps=100, l2=5e-5, ema_decay=0.99,
+                evaluate_every=250,
+            ),
+        ),
+        source="thesis section 5.3, two scales",
+        expected="",
+    ),
+}  # fmt: skip
+
+
+def get(name: str) -> Preset:
+    """The preset of that name. Raises UserError, with all names, for another."""
+    if name not in PRESETS:
+        raise UserError(f"preset is {name!r}, expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
