@@ -68,7 +68,22 @@ PRESETS = {
         source="thesis section 5.3, two scales",
         expected="",
     ),
-}  # fmt: skip
+    "realnvp_fashion_mnist": Preset(
+        Config(
+            model=ModelConfig(
+                event_shape=(28, 28, 1),
+                flow=RealNVPConfig(scales=2, blocks=2, checkerboard="packed", network_dtype="bfloat16"),
+                pixels=PixelsConfig(),
+            ),
+            data=DataConfig(name="fashion_mnist", flips=True),
+            train=TrainConfig(
+                steps=13000, schedule="cosine", warmup_steps=200, l2=5e-5, ema_decay=0.999, evaluate_every=1000
+            ),
+        ),
+        source="thesis section 5.3, two scales, checkerboards packed for two CPU cores",
+        expected="",
+    ),
+}
 
 
 def get(name: str) -> Preset:

@@ -115,7 +115,7 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
       KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
     """
     check_fits(config, dataset)
-    strategy = strategy or tf.distribute.MirroredStrategy()
+    strategy = strategy or make_strategy("mirrored")
     if config.train.batch_size < strategy.num_replicas_in_sync:
         raise UserError(
             f"batch_size is {config.train.batch_size}, expected at least one example "
@@ -123,6 +123,11 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
         )
     run = RunDir.create(run_dir, config)
     return _Training(config, dataset, run, strategy, progress).fit()
+
+
+def make_strategy(name):
+    """"mirrored": a replica on each GPU, or one on the CPU. "none": the plain one-device strategy."""
+    return tf.distribute.MirroredStrategy() if name == "mirrored" else tf.distribute.get_strategy()
 
 
 def check_fits(config: Config, dataset: DataSet):

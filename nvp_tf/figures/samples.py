@@ -84,3 +84,15 @@ def save_picture(picture: Image.Image, file):
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def save_array(array, file):
+    """Writes a .npy file whole or not at all."""
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"partial-{file.name}")
+    try:
+        np.save(partial, array)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)

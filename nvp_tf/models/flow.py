@@ -93,17 +93,20 @@ class Flow(keras.Model):
 
         Args:
           num_samples: int.
-          seed: int, or an int [2] tensor.
+          seed: int.
           temperature: factor of the latents; 1 is the model.
         """
-        seed = tf.convert_to_tensor(seed)
-        seed = tf.stack([seed, tf.zeros_like(seed)]) if seed.shape.rank == 0 else seed
-        z = self.prior.sample([num_samples, *self.latent_shape], seed, temperature, self.compute_dtype)
-        return self.decode(tf.reshape(z, [-1, self.dimensions]))
+        return self.decode(self.sample_latents(num_samples, seed, temperature))
 
-    def noise_pattern(self):
-        """The noise of `log_prob` where none is given: fixed, of one event's shape."""
-        return tf.random.stateless_uniform(self.event_shape, [self.NOISE_SEED, 0])
+    def sample_latents(self, num_samples, seed=0, temperature=1.0):
+        """The latents [num_samples, D] that `sample` decodes."""
+        seed = tf.cast(seed, tf.int64)
+        seed = tf.stack([seed, tf.zeros_like(seed)])
+        return self.prior.sample([num_samples, self.dimensions], seed, temperature, self.compute_dtype)
+
+    def noise_pattern(self, draw=0):
+        """Fixed noise of one event's shape; draw 0 is `log_prob`'s where none is given."""
+        return tf.random.stateless_uniform(self.event_shape, [self.NOISE_SEED, draw])
 
     def _dequantize(self, x, noise):
         # A value the data does not have is scored -inf; here it must only not make a NaN.

@@ -1,0 +1,34 @@
+"""Draws from a run: a picture, or with a name ending in .npy the values themselves.
+
+python bin/sample.py --run_dir=runs/digits --out=samples.png --num=64 --temperature=0.9 --seed=1
+"""
+
+from absl import flags
+
+from nvp_tf import cli
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
+flags.DEFINE_string("out", None, "The file to write: .png, .jpg or .npy.", required=True)
+flags.DEFINE_integer("num", None, "How many; 64 images or 2000 points if not given.", lower_bound=1)
+flags.DEFINE_float("temperature", 1.0, "Factor of the latents; 1 is the model.", lower_bound=0.0)
+flags.DEFINE_integer("seed", 0, "The same seed draws the same.", lower_bound=0)
+flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weights.")
+
+
+def main():
+    cli.quiet_tensorflow()
+    from nvp_tf.figures.samples import sample_picture, save_array, save_picture
+    from nvp_tf.run_dir import RunDir
+
+    flow = RunDir(FLAGS.run_dir).load_flow(FLAGS.weights)
+    num = FLAGS.num or (64 if flow.pixels is not None else 2000)
+    if FLAGS.out.endswith(".npy"):
+        save_array(flow.sample(num, FLAGS.seed, FLAGS.temperature).numpy(), FLAGS.out)
+    else:
+        save_picture(sample_picture(flow, num, FLAGS.seed, FLAGS.temperature), FLAGS.out)
+    return {"out": FLAGS.out, "num": num, "temperature": FLAGS.temperature, "seed": FLAGS.seed, "run_dir": FLAGS.run_dir}
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,62 @@
+"""Trains a density model and scores it on the test split.
+
+python bin/train.py --preset=realnvp_digits --run_dir=runs/digits
+
+The same command again goes on where the run stopped; with --run_dir alone the run's own config is used.
+"""
+
+import dataclasses
+import os
+
+from absl import flags
+
+from nvp_tf import cli, presets
+from nvp_tf.config import DataConfig
+from nvp_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("preset", None, sorted(presets.PRESETS), "What to train; needed for a new run.")
+flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
+flags.DEFINE_string("dataset", None, "Another data set than the preset's, by name.")
+flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
+flags.DEFINE_multi_string("set", [], "Changes a key of the preset's config, such as --set=train.steps=1000.")
+flags.DEFINE_enum("strategy", "mirrored", ["mirrored", "none"], "How replicas are trained: one on each device, or one.")
+flags.DEFINE_bool("progress", True, "Draw a progress bar.")
+
+
+def main():
+    for flag in ("dataset", "data_dir", "set"):
+        if FLAGS[flag].value and not FLAGS.preset:
+            raise UserError(f"--{flag} needs --preset: without one the config in {FLAGS.run_dir} is used as it is")
+    config = preset_config() if FLAGS.preset else None
+    cli.quiet_tensorflow()
+    from nvp_tf import data, training
+    from nvp_tf.run_dir import RunDir
+
+    if config is None:
+        config = RunDir(FLAGS.run_dir).config
+    dataset = data.load(config.data)
+    if FLAGS.preset:
+        config = config.for_data(config.data, dataset.event_shape, dataset.levels).override(model_and_train_keys())
+    return training.train(config, dataset, FLAGS.run_dir, training.make_strategy(FLAGS.strategy), FLAGS.progress)
+
+
+def preset_config():
+    """The preset on the data set that the flags name. What a flag gets wrong is said before TensorFlow is imported."""
+    config = presets.get(FLAGS.preset).config
+    same_data = FLAGS.dataset in (None, config.data.name)
+    directory = FLAGS.data_dir and os.path.abspath(FLAGS.data_dir)
+    data = DataConfig(FLAGS.dataset or config.data.name, directory, config.data.flips and same_data)
+    config = dataclasses.replace(config, data=data).override([s for s in FLAGS.set if s.startswith("data.")])
+    if same_data:
+        config.override(model_and_train_keys())
+    return config
+
+
+def model_and_train_keys():
+    """The --set flags that can only be checked against the data set's own shape."""
+    return [s for s in FLAGS.set if not s.startswith("data.")]
+
+
+if __name__ == "__main__":
+    cli.run(main)

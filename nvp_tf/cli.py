@@ -1,0 +1,63 @@
+"""What every command has in common: flags, one-line errors with status 2, one line of JSON at the end."""
+
+import json
+import os
+import sys
+
+from absl import app, flags, logging
+
+from nvp_tf.errors import UserError
+
+
+def run(main):
+    """Parses flags and runs `main()`, which returns the figures to print.
+
+    stdout gets one line of JSON, stderr everything else. Exit status: 0 done, 2 a mistake that can
+    be mended (one line says which), 130 interrupted.
+    """
+    if any(argument.lstrip("-") in ("help", "helpfull", "helpshort") for argument in sys.argv[1:]):
+        print(f"{sys.modules['__main__'].__doc__}\n{flags.FLAGS.main_module_help()}")
+        sys.exit(0)
+    app.run(lambda argv: _report(main), flags_parser=_parse)
+
+
+def quiet_tensorflow():
+    """Imports TensorFlow without its start-up lines, which no setting turns off and which would bury ours."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.set_verbosity(logging.WARNING)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # looks for GPUs, and says at length that there are none
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _parse(argv):
+    try:
+        arguments = flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(error)
+    if len(arguments) > 1:
+        _fail(f"unexpected argument {arguments[1]!r}: every value is given as --flag=value")
+    return arguments
+
+
+def _report(main):
+    try:
+        print(json.dumps(main()))
+    except (UserError, OSError) as error:
+        _fail(error)
+    except KeyboardInterrupt as error:
+        print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _fail(error):
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(2)

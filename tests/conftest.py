@@ -1,0 +1,22 @@
+"""What every test runs under: two logical CPU devices, a fixed seed, our own warnings as errors."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+import tensorflow as tf
+
+# Two devices, for tests of replicas. Not possible any more once TensorFlow has initialised.
+[cpu] = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("filterwarnings", r"error:::nvp_tf\..*")
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    keras.utils.set_random_seed(2018)
