@@ -27,7 +27,13 @@ def main():
         save_array(flow.sample(num, FLAGS.seed, FLAGS.temperature).numpy(), FLAGS.out)
     else:
         save_picture(sample_picture(flow, num, FLAGS.seed, FLAGS.temperature), FLAGS.out)
-    return {"out": FLAGS.out, "num": num, "temperature": FLAGS.temperature, "seed": FLAGS.seed, "run_dir": FLAGS.run_dir}
+    return {
+        "out": FLAGS.out,
+        "num": num,
+        "temperature": FLAGS.temperature,
+        "seed": FLAGS.seed,
+        "run_dir": FLAGS.run_dir,
+    }
 
 
 if __name__ == "__main__":

@@ -45,6 +45,11 @@ class PixelsConfig(Section):
     range: str = _choice("unit", "unit", "symmetric")  # [0, 1] or [-1, 1]
     alpha: float = _number(0.05, 0.0, 0.49)  # 0: no logit
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.alpha and self.range != "unit":
+            raise UserError(f"range is {self.range!r}, expected unit with a logit (alpha is {self.alpha})")
+
 
 @dataclass(frozen=True)
 class NICEConfig(Section):
@@ -127,6 +132,10 @@ class ModelConfig(Section):
                 raise UserError(
                     f"event_shape is {shape}, expected height and width divisible by {factor} "
                     f"for {self.flow.scales} scales"
+                )
+            if shape[0] * shape[1] == factor**2:
+                raise UserError(
+                    f"event_shape is {shape}, expected more than one pixel at the last of {self.flow.scales} scales"
                 )
 
 

@@ -21,6 +21,7 @@ from nvp_tf.config import Config
 from nvp_tf.errors import UserError
 
 WEIGHTS = ("best", "last")
+_PARTIAL = "partial-"
 
 
 class RunDir:
@@ -50,7 +51,10 @@ class RunDir:
                 raise UserError(
                     f"{path} holds a run of another config ({'; '.join(differences)}): choose another run_dir"
                 )
+            run._remove_leftovers()
             return run
+        if run.path.is_dir() and all(file.name.startswith(_PARTIAL) for file in run.path.iterdir()):
+            run._remove_leftovers()
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
             raise UserError(f"{path} is not a run (it has no config.json) and is not empty: choose another run_dir")
         run.path.mkdir(parents=True, exist_ok=True)
@@ -117,6 +121,11 @@ class RunDir:
         lines = [",".join(rows[0])] + [",".join("" if v is None else f"{v:.10g}" for v in row.values()) for row in rows]
         _write(self._metrics_file, "\n".join(lines) + "\n")
 
+    def _remove_leftovers(self):
+        """What a process that was killed amid writing left behind."""
+        for file in self.path.glob(f"{_PARTIAL}*"):
+            file.unlink()
+
     @property
     def _config_file(self):
         return self.path / "config.json"
@@ -128,7 +137,7 @@ class RunDir:
 
 def save_weights(model, file: Path):
     """Writes beside and renames. The suffix is Keras' condition."""
-    partial = file.with_name(f"partial-{os.getpid()}-{file.name}")
+    partial = file.with_name(f"{_PARTIAL}{os.getpid()}-{file.name}")
     try:
         model.save_weights(partial)
         os.replace(partial, file)
@@ -146,7 +155,7 @@ def load_weights(model, file: Path):
 
 
 def _write(file: Path, text: str):
-    partial = file.with_name(f"partial-{os.getpid()}-{file.name}")
+    partial = file.with_name(f"{_PARTIAL}{os.getpid()}-{file.name}")
     try:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, file)

@@ -1,6 +1,7 @@
 """Maximum likelihood: one exact step on any number of replicas, and the loop around it."""
 
 import contextlib
+import functools
 import math
 import signal
 import sys
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from nvp_tf.config import Config, TrainConfig
 from nvp_tf.data import DataSet, training_batches
+from nvp_tf.data.pipeline import check_batch_size
 from nvp_tf.errors import UserError
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.figures.samples import sample_picture, save_picture
@@ -116,6 +118,7 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
     """
     check_fits(config, dataset)
     strategy = strategy or make_strategy("mirrored")
+    check_batch_size(dataset.train, config.train.batch_size)
     if config.train.batch_size < strategy.num_replicas_in_sync:
         raise UserError(
             f"batch_size is {config.train.batch_size}, expected at least one example "
@@ -126,8 +129,15 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
 
 
 def make_strategy(name):
-    """"mirrored": a replica on each GPU, or one on the CPU. "none": the plain one-device strategy."""
-    return tf.distribute.MirroredStrategy() if name == "mirrored" else tf.distribute.get_strategy()
+    """ "mirrored": a replica on each GPU, or one on the CPU. "none": the plain one-device strategy."""
+    return _mirrored() if name == "mirrored" else tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored():
+    # One a process: each strategy numbers its collectives from the same start, and TensorFlow remembers
+    # their shapes by number, so that a second strategy with another model fails on two devices.
+    return tf.distribute.MirroredStrategy()
 
 
 def check_fits(config: Config, dataset: DataSet):
@@ -163,7 +173,13 @@ class _Training:
             self.run.write_metadata(self.state.flow.count_params())
         batches = training_batches(self.dataset.train, train.batch_size, train.seed, self.start)
         batches = iter(self.strategy.experimental_distribute_dataset(batches))
-        bar = tqdm(total=train.steps, initial=self.start, unit="step", disable=not self.progress, mininterval=1)
+        bar = tqdm(
+            total=train.steps,
+            initial=self.start,
+            unit="step",
+            disable=not self.progress,
+            mininterval=1 if sys.stderr.isatty() else 30,
+        )
         with self._signals_caught(), tf.summary.create_file_writer(str(self.run.tensorboard)).as_default(), bar:
             for step in range(self.start + 1, train.steps + 1):
                 self._one_step(step, next(batches))
@@ -199,7 +215,9 @@ class _Training:
         row = self._record(step, score)
         flow = self.state.evaluated
         self.run.save_flow(flow, "last")
-        if score["log_prob"] >= max(row["valid_log_prob"] for row in self.rows if row["valid_log_prob"] is not None):
+        scores = [row["valid_log_prob"] for row in self.rows if row["valid_log_prob"] is not None]
+        # Not max(scores): a NaN among them, which is never the best, would hide it.
+        if not math.isnan(score["log_prob"]) and not any(score["log_prob"] < other for other in scores):
             self.run.save_flow(flow, "best")
         for name, value in row.items():
             if value is not None and name != "step":

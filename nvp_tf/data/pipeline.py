@@ -31,8 +31,7 @@ def training_batches(split, batch_size, seed, start_step=0):
     Raises:
       UserError: a batch size out of range.
     """
-    if not 1 <= batch_size <= split.size:
-        raise UserError(f"batch_size is {batch_size}, expected 1 to {split.size}, the number of training examples")
+    check_batch_size(split, batch_size)
 
     def batch(step):
         number = step * batch_size + tf.range(batch_size, dtype=tf.int64)
@@ -45,6 +44,12 @@ def training_batches(split, batch_size, seed, start_step=0):
 
     steps = tf.data.Dataset.counter(start=start_step)
     return steps.map(batch, num_parallel_calls=_AHEAD, deterministic=True).prefetch(_AHEAD)
+
+
+def check_batch_size(split, batch_size):
+    """Raises UserError unless `split` has a training batch of that size."""
+    if not 1 <= batch_size <= split.size:
+        raise UserError(f"batch_size is {batch_size}, expected 1 to {split.size}, the number of training examples")
 
 
 def evaluation_batches(split, batch_size, limit=None):

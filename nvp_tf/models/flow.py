@@ -54,7 +54,7 @@ class Flow(keras.Model):
 
         Returns:
           [n] nats; of the discrete image where there are pixels. -inf for an image with a value
-          that the data does not have (above `levels - 1`).
+          that the data does not have (below 0 or above `levels - 1`).
 
         Raises:
           UserError: another dtype or shape.
@@ -63,9 +63,9 @@ class Flow(keras.Model):
         v = x if self.pixels is None else self._dequantize(x, self.noise_pattern() if noise is None else noise)
         z, log_det = self.bijector.forward(v, training)
         log_prob = self.prior.log_prob(z) + log_det
-        if self.pixels is None or self.pixels.levels == 256:
+        if self.pixels is None or (x.dtype == tf.uint8 and self.pixels.levels == 256):
             return log_prob
-        inside = tf.reduce_all(x < self.pixels.levels, axis=list(range(1, x.shape.rank)))
+        inside = tf.reduce_all((x >= 0) & (x < self.pixels.levels), axis=list(range(1, x.shape.rank)))
         return tf.where(inside, log_prob, -np.inf)
 
     def bits_per_dim(self, x, noise=None):
@@ -110,7 +110,7 @@ class Flow(keras.Model):
 
     def _dequantize(self, x, noise):
         # A value the data does not have is scored -inf; here it must only not make a NaN.
-        return self.pixels.dequantize(tf.minimum(x, tf.cast(self.pixels.levels - 1, x.dtype)), noise)
+        return self.pixels.dequantize(tf.clip_by_value(x, 0, self.pixels.levels - 1), noise)
 
     def _check(self, x):
         """x as a tensor: integers for pixels, the model's dtype for vectors."""
@@ -122,4 +122,6 @@ class Flow(keras.Model):
         if not x.shape.is_compatible_with((None, *self.event_shape)):
             expected = ", ".join(str(side) for side in self.event_shape)
             raise UserError(f"data has shape {x.shape}, expected (n, {expected})")
-        return x if self.pixels is not None else tf.cast(x, self.compute_dtype)
+        if self.pixels is None:
+            return tf.cast(x, self.compute_dtype)
+        return x if x.dtype == tf.uint8 else tf.cast(x, tf.int64)  # int8 cannot even say 255

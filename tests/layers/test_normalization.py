@@ -1,0 +1,89 @@
+"""Batch normalization in training, of the flow's kind and of the networks'. Evaluation is in `conformance/`."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nvp_tf import masks
+from nvp_tf.layers.normalization import BatchNormalization
+from nvp_tf.networks import BatchNorm
+
+MASKS = {
+    "vector": masks.parity(5),
+    "checkerboard": masks.checkerboard(3, 3, 2),
+    "channel": masks.channel(2, 2, 4, swap=True),
+}
+
+
+def built(layer, shape):
+    layer.build((None, *shape))
+    return layer
+
+
+def inputs(shape, n=6, dtype="float64"):
+    return (3 + 2 * np.random.default_rng(0).standard_normal((n, *shape))).astype(dtype)
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_training_normalizes_the_changed_entries(mask):
+    layer, x = built(BatchNormalization(mask, momentum=0.75, dtype="float64"), mask.shape), inputs(mask.shape)
+    y, log_det = (part.numpy() for part in layer.forward(x, training=True))
+    expected_log_det = 0.0
+    for c in range(mask.shape[-1]):
+        changed = ~mask[..., c]
+        np.testing.assert_array_equal(y[..., c][:, mask[..., c]], x[..., c][:, mask[..., c]])
+        mean, variance = 0.0, 1.0  # where a channel is kept whole
+        if changed.any():
+            values = x[..., c][:, changed]
+            mean, variance = values.mean(), values.var()
+            expected = (values - mean) / np.sqrt(variance + 1e-4)
+            np.testing.assert_allclose(y[..., c][:, changed], expected, atol=1e-12)
+            expected_log_det -= 0.5 * changed.sum() * np.log(variance + 1e-4)
+        # Moved once, by 1 - momentum, from 0 and 1.
+        np.testing.assert_allclose(layer.running_mean[c], 0.25 * mean, atol=1e-12)
+        np.testing.assert_allclose(layer.running_variance[c], 0.75 + 0.25 * variance, atol=1e-12)
+    np.testing.assert_allclose(log_det, np.full(len(x), expected_log_det), atol=1e-12)
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_evaluation_and_inverse_move_nothing(mask):
+    layer, x = built(BatchNormalization(mask, dtype="float64"), mask.shape), inputs(mask.shape)
+    layer.forward(x)
+    layer.inverse(x)
+    assert not layer.running_mean.numpy().any() and (layer.running_variance.numpy() == 1).all()
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((4, 4, 2), "float64"), ((4, 4, 2), "float32"), ((5,), "float32")])
+def test_the_networks_batch_norm(shape, dtype):
+    """float32 images take the fused kernel, everything else the moments."""
+    layer, x = built(BatchNorm(0.75, dtype=dtype), shape), inputs(shape, dtype=dtype)
+    layer.beta.assign(np.arange(shape[-1]))
+    y = layer(x, training=True)
+    flat = x.reshape(-1, shape[-1]).astype("float64")
+    mean, variance = flat.mean(axis=0), flat.var(axis=0)
+    bound = 1e-12 if dtype == "float64" else 1e-5
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-4) + np.arange(shape[-1]), atol=bound)
+    np.testing.assert_allclose(layer.running_mean, 0.25 * mean, atol=bound)
+    np.testing.assert_allclose(layer.running_variance, 0.75 + 0.25 * variance, atol=bound)
+
+
+def test_two_replicas_share_their_statistics():
+    """Two unequal halves of a batch give what the whole gives, in values and running statistics."""
+    mask = MASKS["checkerboard"]
+    x = inputs(mask.shape)
+    makers = (lambda: BatchNormalization(mask, dtype="float64"), lambda: BatchNorm(dtype="float64"))
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for maker in makers:
+        whole = built(maker(), mask.shape)
+        expected = tf.nest.flatten(whole(x, training=True))[0]
+        with strategy.scope():
+            layer = built(maker(), mask.shape)
+        parts = strategy.experimental_distribute_values_from_function(
+            lambda c: tf.constant(x[:4] if c.replica_id_in_sync_group == 0 else x[4:])
+        )
+        run = tf.function(lambda v, layer=layer: tf.nest.flatten(layer(v, training=True))[0])
+        values = strategy.run(run, (parts,))
+        got = np.concatenate([v.numpy() for v in strategy.experimental_local_results(values)])
+        np.testing.assert_allclose(got, expected, atol=1e-12)
+        np.testing.assert_allclose(layer.running_mean.numpy(), whole.running_mean.numpy(), atol=1e-12)
+        np.testing.assert_allclose(layer.running_variance.numpy(), whole.running_variance.numpy(), atol=1e-12)

@@ -1,0 +1,128 @@
+import dataclasses
+import json
+
+import pytest
+
+from nvp_tf.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    NICEConfig,
+    PixelsConfig,
+    RealNVPConfig,
+    TrainConfig,
+    VectorRealNVPConfig,
+)
+from nvp_tf.errors import UserError
+
+IMAGES = Config(ModelConfig((8, 8, 1), RealNVPConfig(), PixelsConfig(17)), DataConfig("digits"), TrainConfig())
+NICE = dataclasses.replace(IMAGES, model=ModelConfig((8, 8, 1), NICEConfig(), PixelsConfig(), "logistic"))
+VECTORS = Config(ModelConfig((2,), VectorRealNVPConfig()), DataConfig("moons", "/data", True), TrainConfig(seed=3))
+
+
+@pytest.mark.parametrize("config", [IMAGES, NICE, VECTORS])
+def test_json_round_trip(config):
+    assert Config.from_json(config.to_json()) == config
+    assert hash(Config.from_json(config.to_json())) == hash(config)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "read"),
+    [
+        ("train.steps=7", lambda c: c.train.steps == 7),
+        ("train.learning_rate=1", lambda c: c.train.learning_rate == 1.0 and type(c.train.learning_rate) is float),
+        ("train.schedule=cosine", lambda c: c.train.schedule == "cosine"),
+        ("model.flow.batch_norm=false", lambda c: c.model.flow.batch_norm is False),
+        ("model.event_shape=[4,4,3]", lambda c: c.model.event_shape == (4, 4, 3)),
+        ("model.pixels=null", lambda c: c.model.pixels is None),
+        ("data.data_dir=/a=b", lambda c: c.data.data_dir == "/a=b"),
+    ],
+)
+def test_override(assignment, read):
+    assert read(IMAGES.override([assignment]))
+    assert IMAGES.override([]) == IMAGES
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("train.steps", "--set=train.steps: expected key=value"),
+        ("train.stepz=1", "unknown key 'train.stepz', expected one of steps, batch_size"),
+        ("trian.steps=1", "unknown key 'trian.steps', expected one of model, data, train"),
+        ("steps=1", "unknown key 'steps'"),
+        ("train.steps.x=1", "unknown key 'train.steps.x'"),
+        ("train.steps=many", "train.steps is 'many', expected int"),
+        ("train.steps=1.5", "train.steps is 1.5, expected int"),
+        ("train.steps=true", "train.steps is True, expected int"),
+        ("train.steps=0", "train.steps is 0, expected 1 to inf"),
+        ("train.learning_rate=NaN", "train.learning_rate is nan, expected 0.0 to inf"),
+        ("train.learning_rate=-1e-3", "train.learning_rate is -0.001"),
+        ("train.seed=-1", "train.seed is -1, expected 0 to"),
+        ("train.schedule=linear", "train.schedule is 'linear', expected one of constant, cosine"),
+        ("train=1", "train is 1, expected an object"),
+        ("model.prior=cauchy", "prior is 'cauchy', expected one of normal, logistic"),
+        ("model.pixels.levels=257", "model.pixels.levels is 257, expected 2 to 256"),
+        ("model.pixels.alpha=0.5", "model.pixels.alpha is 0.5, expected 0.0 to 0.49"),
+        ("model.pixels.range=symmetric", "model.pixels.range is 'symmetric'"),  # with a logit
+        ("model.flow.kind=glow", "model.flow.kind is 'glow', expected one of nice, vector_realnvp, realnvp"),
+        ("model.flow.kind=nice", "model.flow has the unknown key 'scales'"),
+        ("model.flow.scales=5", "model.event_shape is (8, 8, 1), expected height and width divisible by 16"),
+        ("model.flow.scales=4", "model.event_shape is (8, 8, 1), expected"),  # the last scale would be one pixel
+        ("model.flow.checkerboard=striped", "model.flow.checkerboard is 'striped', expected one of masked, packed"),
+        ("model.event_shape=[8,8]", "model.event_shape is (8, 8), expected (height, width, channels) or (dimensions,)"),
+        ("model.event_shape=[8,8,0]", "model.event_shape is (8, 8, 0)"),
+        ("model.event_shape=[64]", "model.event_shape is (64,), expected (height, width, channels) for flow kind"),
+        ("model.event_shape=[8,8,1.0]", "model.event_shape is [8, 8, 1.0], expected a list of integers"),
+        ("data.flips=1", "data.flips is 1, expected bool"),
+        ("data.name=5", "data.name is 5, expected str"),
+    ],
+)
+def test_bad_override(assignment, message):
+    check(lambda: IMAGES.override([assignment]), message)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["train"].pop("steps"), "config.train lacks the key 'steps'"),
+        (lambda c: c.pop("data"), "config lacks the key 'data'"),
+        (lambda c: c["model"]["flow"].pop("kind"), "config.model.flow.kind is None"),
+        (lambda c: c["data"].update(nmae="x"), "config.data has the unknown key 'nmae'"),
+    ],
+)
+def test_bad_json(change, message):
+    value = json.loads(IMAGES.to_json())
+    change(value)
+    check(lambda: Config.from_json(json.dumps(value)), message)
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "not JSON"), ("[]", "config is [], expected an object")])
+def test_not_a_config(text, message):
+    check(lambda: Config.from_json(text), message)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ModelConfig((1,), NICEConfig()), "event_shape is (1,), expected at least 2 dimensions"),
+        (lambda: ModelConfig((8, 8, 1), VectorRealNVPConfig()), "expected (dimensions,) for flow kind vector_realnvp"),
+        (lambda: ModelConfig((1, 1, 3), RealNVPConfig(scales=1)), "event_shape is (1, 1, 3), expected"),
+    ],
+)
+def test_impossible_models(make, message):
+    check(make, message)
+
+
+def check(function, message):
+    with pytest.raises(UserError) as caught:
+        function()
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_differences():
+    other = IMAGES.override(["train.steps=5", "model.pixels=null", "data.data_dir=/elsewhere"])
+    assert IMAGES.differences(IMAGES) == []
+    assert "train.steps: 1000 != 5" in IMAGES.differences(other)
+    assert "model.pixels.levels: 17 != None" in IMAGES.differences(other)
+    assert not any("data_dir" in line for line in IMAGES.differences(other))

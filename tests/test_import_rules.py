@@ -1,0 +1,110 @@
+"""An import points to a room of a lower rank, or to the same room where that is said here."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "nvp_tf"
+DOORS = {"__init__.py", "cli.py"}  # may import anything, inside functions
+
+RANKS = {
+    0: ["errors.py", "config.py", "presets.py", "masks.py"],
+    1: ["priors.py", "networks.py", "statistics.py", "objectives.py", "layers/base.py"],
+    2: ["layers/"],
+    3: ["models/"],
+    4: ["views.py", "run_dir.py", "data/"],
+    5: ["training.py", "evaluation.py", "export.py", "figures/", "scoring/", "flatness/", "baselines/"],
+    6: ["door.py"],
+}
+SAME_RANK = {
+    "presets.py": {"config.py", "errors.py"},
+    "config.py": {"errors.py"},
+    "networks.py": {"statistics.py"},
+    "layers/chain.py": {"layers/squeeze.py"},
+    "models/build.py": {"models/flow.py"},
+}
+
+FILES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def rank(file):
+    """The room that names the file, or else the one that names its folder; None for no room."""
+    for names in (file, file.split("/")[0] + "/"):
+        for number, rooms in RANKS.items():
+            if names in rooms:
+                return number
+    return None
+
+
+def imports(tree):
+    """The full names of everything imported, anywhere in a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide their room"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def file_of(name):
+    """The file of nvp_tf that an import reads: of a module, of a package, or of what a name in it comes from."""
+    parts = name.split(".")[1:]
+    while parts:
+        for file in ("/".join(parts) + ".py", "/".join(parts) + "/__init__.py"):
+            if file in FILES:
+                return file
+        parts.pop()
+    return "__init__.py"
+
+
+def may_import(file, other):
+    if rank(other) != rank(file):
+        return rank(other) < rank(file)
+    in_one_folder = rank(file) == 4 and "/" in file and file.split("/")[0] == other.split("/")[0]
+    return rank(file) == 5 or in_one_folder or other in SAME_RANK.get(file, ())
+
+
+INSIDE = [f for f in FILES if f not in DOORS]
+
+
+@pytest.mark.parametrize("file", INSIDE)
+def test_imports_point_down(file):
+    assert rank(file) is not None, f"nvp_tf/{file} has no rank: name its room in RANKS"
+    for name in imports(FILES[file]):
+        if name.split(".")[0] == "nvp_tf":
+            other = file_of(name)
+            assert other not in DOORS, f"nvp_tf/{file} imports {name}, a door to the package"
+            assert may_import(file, other), f"nvp_tf/{file} (rank {rank(file)}) imports {name} (rank {rank(other)})"
+
+
+@pytest.mark.parametrize("file", INSIDE)
+def test_imports_of_libraries(file):
+    found = {name.split(".")[0] for name in imports(FILES[file])}
+    if file != "views.py":
+        assert "tensorflow_probability" not in found
+    if rank(file) == 0:
+        assert not found & {"tensorflow", "keras"}
+
+
+@pytest.mark.parametrize("file", ["training.py", "evaluation.py", "export.py"])
+def test_procedures_do_without_the_views(file):
+    assert "views.py" not in {file_of(name) for name in imports(FILES[file]) if name.startswith("nvp_tf")}
+
+
+@pytest.mark.parametrize("file", sorted(DOORS & FILES.keys()))
+def test_doors_import_lazily(file):
+    for node in [n for n in FILES[file].body if isinstance(n, ast.Import | ast.ImportFrom)]:
+        for name in imports(node):
+            if name.startswith("nvp_tf."):
+                assert rank(file_of(name)) == 0, f"nvp_tf/{file} imports {name} at once"
+
+
+@pytest.mark.parametrize("module", ["nvp_tf", "nvp_tf.config", "nvp_tf.presets", "nvp_tf.cli"])
+def test_tensorflow_is_not_loaded(module):
+    script = f"import sys, {module}; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.strip() == "[]", run.stderr
