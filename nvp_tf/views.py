@@ -31,7 +31,7 @@ def as_bijector(source) -> tfb.Bijector:
 
     It evaluates as a model does, with running statistics. Any leading dimensions are a batch, none too.
     Its `trainable_variables`, and those of what is composed of it, are the layer's weights. Under a
-    persistent tape or under two tapes at once nothing is remembered, and networks run once a call.
+    persistent tape or under two tapes at once nothing is remembered, and a log_prob runs networks twice or more.
 
     Args:
       source: a built `Bijective`, a `Flow` (its bijection from dequantized reals to latents), or a

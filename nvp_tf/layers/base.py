@@ -51,6 +51,10 @@ class Bijective(keras.layers.Layer):
         """The shape of y for an x of `event_shape`."""
         return event_shape
 
+    def log_dets(self, x, training=False) -> list:
+        """[(name, log_det [n])] of this layer, or of each layer that it is made of; for a look at what went wrong."""
+        return [(self.name, self.forward(x, training)[1])]
+
     @property
     def weight_scales(self) -> list:
         """The weight-norm scales below this layer, for `objectives.weight_penalty`."""

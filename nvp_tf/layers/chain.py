@@ -27,15 +27,10 @@ class Chain(Bijective):
         return [scale for layer in self.layers for scale in layer.weight_scales]
 
     def log_dets(self, x, training=False):
-        """[(layer's name, its log_det [n])] of the forward pass, factored scales opened up."""
         found = []
         for layer in self.layers:
-            if hasattr(layer, "log_dets"):
-                found += layer.log_dets(x, training)
-            y, log_det = layer.forward(x, training)
-            if not hasattr(layer, "log_dets"):
-                found.append((layer.name, log_det))
-            x = y
+            found += layer.log_dets(x, training)
+            x, _ = layer.forward(x, training)
         return found
 
     def _build(self, event_shape):

@@ -28,21 +28,12 @@ def chain_of_views(flow):
     return tfd.TransformedDistribution(as_distribution(flow).distribution, chain)
 
 
-def transformed(flow):
-    return tfd.TransformedDistribution(as_distribution(flow).distribution, as_bijector(flow))
-
-
 def twice_inverted(flow):
     base = as_distribution(flow).distribution
     return tfd.TransformedDistribution(base, tfb.Invert(tfb.Invert(as_bijector(flow))))
 
 
-MAKERS = {
-    "distribution": as_distribution,
-    "transformed": transformed,
-    "invert": twice_inverted,
-    "chain": chain_of_views,
-}
+MAKERS = {"distribution": as_distribution, "invert": twice_inverted, "chain": chain_of_views}
 EVERY_MAKER = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
@@ -328,7 +319,7 @@ def test_the_same_view_twice_in_a_chain():
 
 def test_samples_have_the_density():
     """E_q[p / q] = 1 for p a narrow normal inside q's support."""
-    flow = MODELS["vector_batch_norm"].shared
+    flow = randomize(build(MODELS["vector_batch_norm"].config, "float64"), seed=1, spread=0.4)
     q = as_distribution(flow)
     v, log_q = q.experimental_sample_and_log_prob(20_000, seed=[3, 4])
     np.testing.assert_allclose(q.log_prob(tf.identity(v)), log_q, rtol=0, atol=1e-6)
