@@ -56,12 +56,13 @@ PRESETS = {
         Config(
             model=ModelConfig(
                 event_shape=(8, 8, 1),
-                flow=RealNVPConfig(scales=2, filters=32, blocks=2, checkerboard="packed"),
+                flow=RealNVPConfig(scales=2, couplings=6, filters=32, blocks=1),
                 pixels=PixelsConfig(levels=17, alpha=0.002),
             ),
             data=DataConfig(name="digits"),
             train=TrainConfig(
-                steps=1000, schedule="cosine", warmup_steps=100, l2=5e-5, ema_decay=0.99, evaluate_every=100
+                steps=900, learning_rate=0.002, schedule="cosine", warmup_steps=100, l2=5e-5, ema_decay=0.99,
+                evaluate_every=150,
             ),
         ),
         source="thesis section 5.3, two scales of 32 and 64 maps",

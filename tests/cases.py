@@ -216,7 +216,7 @@ BIJECTORS = LAYERS | {name: BijectorOf(c) for name, c in MODELS.items()}
 PRESET_PARAMETERS = {
     "realnvp_two_moons": 35_352,
     "nice_digits": 593_088,
-    "realnvp_digits": 1_278_870,
+    "realnvp_digits": 1_241_139,
     "realnvp_photos": 1_926_556,
     "nice_fashion_mnist": 19_158_352,
     "realnvp_fashion_mnist": 1_278_870,
