@@ -7,6 +7,7 @@ import tensorflow as tf
 from nvp_tf import masks
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.networks import BatchNorm
+from nvp_tf.training import make_strategy
 
 MASKS = {
     "vector": masks.parity(5),
@@ -72,7 +73,7 @@ def test_two_replicas_share_their_statistics():
     mask = MASKS["checkerboard"]
     x = inputs(mask.shape)
     makers = (lambda: BatchNormalization(mask, dtype="float64"), lambda: BatchNorm(dtype="float64"))
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy("mirrored")  # the process' one, on the two devices of conftest.py
     for maker in makers:
         whole = built(maker(), mask.shape)
         expected = tf.nest.flatten(whole(x, training=True))[0]
