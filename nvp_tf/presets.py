@@ -36,7 +36,7 @@ PRESETS = {
             train=TrainConfig(steps=5000, batch_size=256, schedule="cosine", evaluate_every=1000),
         ),
         source="thesis figure 5.1, whose settings are not stated",
-        expected="",
+        expected="log-density -1.036 nats",
     ),
     "nice_digits": Preset(
         Config(
@@ -66,7 +66,7 @@ PRESETS = {
             ),
         ),
         source="thesis section 5.3, two scales of 32 and 64 maps",
-        expected="",
+        expected="1.937 bits/dim",
     ),
     "realnvp_photos": Preset(
         Config(
@@ -108,7 +108,7 @@ PRESETS = {
             ),
         ),
         source="thesis section 5.3, two scales of 32 and 64 maps for two CPU cores",
-        expected="",
+        expected="3.094 bits/dim, stopped at step 6040",
     ),
 }  # fmt: skip
 
