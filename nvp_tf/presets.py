@@ -42,15 +42,17 @@ PRESETS = {
         Config(
             model=ModelConfig(
                 event_shape=(8, 8, 1),
-                flow=NICEConfig(hidden_layers=3, hidden_units=256),
+                flow=NICEConfig(hidden_layers=2, hidden_units=64),
                 pixels=PixelsConfig(levels=17, alpha=0.0),
                 prior="logistic",
             ),
             data=DataConfig(name="digits"),
-            train=TrainConfig(steps=2000, batch_size=100, schedule="cosine", ema_decay=0.99, evaluate_every=250),
+            train=TrainConfig(
+                steps=4000, batch_size=100, learning_rate=0.003, schedule="cosine", ema_decay=0.99, evaluate_every=250
+            ),
         ),
         source="thesis table 5.1, MNIST, scaled down to 8x8",
-        expected="",
+        expected="2.807 bits/dim",
     ),
     "realnvp_digits": Preset(
         Config(
@@ -77,12 +79,12 @@ PRESETS = {
             ),
             data=DataConfig(name="photos", flips=True),
             train=TrainConfig(
-                steps=4000, batch_size=32, schedule="cosine", warmup_steps=200, l2=5e-5, ema_decay=0.998,
+                steps=4000, batch_size=32, learning_rate=0.002, schedule="cosine", warmup_steps=200, l2=5e-5, ema_decay=0.998,
                 evaluate_every=500,
             ),
         ),
         source="thesis section 5.3, on 32x32 colour crops, three scales for two CPU cores",
-        expected="",
+        expected="3.69 bits/dim after 700 of its steps",
     ),
     "nice_fashion_mnist": Preset(
         Config(
@@ -93,7 +95,7 @@ PRESETS = {
             train=TrainConfig(steps=20000, batch_size=100, ema_decay=0.999, evaluate_every=1000),
         ),
         source="thesis table 5.1, the MNIST column, on Fashion-MNIST",
-        expected="",
+        expected="not measured yet",
     ),
     "realnvp_fashion_mnist": Preset(
         Config(
