@@ -79,8 +79,8 @@ PRESETS = {
             ),
             data=DataConfig(name="photos", flips=True),
             train=TrainConfig(
-                steps=4000, batch_size=32, learning_rate=0.002, schedule="cosine", warmup_steps=200, l2=5e-5, ema_decay=0.998,
-                evaluate_every=500,
+                steps=4000, batch_size=32, learning_rate=0.002, schedule="cosine", warmup_steps=200, l2=5e-5,
+                ema_decay=0.998, evaluate_every=500,
             ),
         ),
         source="thesis section 5.3, on 32x32 colour crops, three scales for two CPU cores",
