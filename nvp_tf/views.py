@@ -32,6 +32,8 @@ def as_bijector(source) -> tfb.Bijector:
     It evaluates as a model does, with running statistics. Any leading dimensions are a batch, none too.
     Its `trainable_variables`, and those of what is composed of it, are the layer's weights. Under a
     persistent tape or under two tapes at once nothing is remembered, and a log_prob runs networks twice or more.
+    As with every TFP bijector, what the view made leads back to what it was made from: for a gradient to a sample
+    on the very tape that recorded its making, give log_prob a `tf.identity` of it, and ask for that one's.
 
     Args:
       source: a built `Bijective`, a `Flow` (its bijection from dequantized reals to latents), or a
@@ -64,7 +66,7 @@ def as_distribution(flow) -> tfd.Distribution:
         raise TypeError(f"as_distribution: got the prior {type(flow.prior).__name__}, expected Normal or Logistic")
     zeros = np.zeros(flow.latent_shape, flow.compute_dtype)
     base = BASES[type(flow.prior)](zeros, np.ones_like(zeros))
-    return tfd.TransformedDistribution(tfd.Independent(base, len(flow.latent_shape)), _View(flow.bijector), name="flow")
+    return tfd.TransformedDistribution(tfd.Independent(base, len(flow.latent_shape)), _View(flow.bijector))
 
 
 class _Run:
@@ -77,8 +79,10 @@ class _Run:
         self.view, self.direction, self.source, self.log_det = view, direction, source, log_det
         self.result = weakref.ref(result)
         self.graph = _graph()
-        # Reading a variable copies nothing. In a graph, values are not known; there, assignments are looked for.
-        self.state = view.read_weights() if self.graph is None else len(self.graph.get_operations())
+        weights = view.read_weights()  # copies nothing
+        self.kinds = self._tape_kinds(weights)
+        # In a graph, values are not known; there, assignments are looked for.
+        self.state = weights if self.graph is None else len(self.graph.get_operations())
 
     def still_holds(self):
         """Whether another run, here and now, would give the same values and gradients."""
@@ -89,14 +93,18 @@ class _Run:
             same = all(tf.reduce_all(old == new) for old, new in zip(self.state, weights, strict=True))
         else:
             same = not any(_may_assign(op) for op in self.graph.get_operations()[self.state :])
-        return same and self._on_the_same_tapes([self.source, *weights])
+        return same and self._on_the_same_tapes(weights)
 
-    def _on_the_same_tapes(self, arguments):
+    def _on_the_same_tapes(self, weights):
         # 0: no tape would record a function of these, 1: one, 2: several or a persistent one. Where it is one
-        # for the arguments, one for the results and one for both together, it is the same.
-        results = [self.result(), self.log_det]
+        # for the arguments, one for the results and one for both together, it is the same. Each tensor alone
+        # must be what it was, too: a result that is watched since is an argument now, with gradients of its own.
+        arguments, results = [self.source, *weights], [self.result(), self.log_det]
         kinds = {PossibleTapeGradientTypes(tensors) for tensors in (arguments, results, arguments + results)}
-        return kinds in ({0}, {1})
+        return kinds in ({0}, {1}) and self._tape_kinds(weights) == self.kinds
+
+    def _tape_kinds(self, weights):
+        return [PossibleTapeGradientTypes([tensor]) for tensor in (self.source, self.result(), self.log_det, *weights)]
 
 
 class _RunsOnly:

@@ -1,6 +1,7 @@
 """TFP views say what the layer says, in TFP's compositions too: once evaluated, never stale, differentiable."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -257,6 +258,46 @@ def test_gradient_of_a_latent_held_from_outside_the_tape():
     assert all(g is not None for g in tape.gradient(loss, view.trainable_variables))
 
 
+@pytest.mark.parametrize("make", [as_distribution, chain_of_views])
+@EAGER_AND_GRAPH
+def test_gradients_to_what_the_view_made(make, wrap):
+    """A sample, or latents, made before the tape that watches them: the score of samples, a Jacobian of the inverse."""
+    flow = TINY.make(seed=1)
+    distribution = make(flow)
+    bijector = distribution.bijector
+
+    def gradient(function, source):
+        with tf.GradientTape() as tape:
+            tape.watch(source)
+            value = function(source)
+        return tape.gradient(value, source)
+
+    def found(v):
+        z, sample = bijector.inverse(v), distribution.sample(3, seed=[1, 2])
+        with tf.GradientTape() as late:
+            held = bijector.inverse(v)
+            late.watch(v)
+            log_prob = distribution.log_prob(v)
+        del held
+        score = gradient(distribution.log_prob, sample)
+        jacobian = gradient(
+            lambda y: tf.reduce_sum(bijector.forward(y), -1) + bijector.forward_log_det_jacobian(y, 1), z
+        )
+        return sample, z, score, late.gradient(log_prob, v), jacobian
+
+    def inverse(z):
+        v, log_det = flow.bijector.inverse(z)
+        return tf.reduce_sum(v, -1) + log_det
+
+    v = tf.constant(TINY.inputs())
+    sample, z, *found = wrap(found)(v)
+    log_prob = functools.partial(direct, flow)
+    for one, function, at in zip(found, (log_prob, log_prob, inverse), (sample, v, z), strict=True):
+        expected = gradient(function, tf.identity(at))
+        np.testing.assert_allclose(one, expected, rtol=1e-9, atol=1e-9)
+        assert np.abs(expected).max() > 0
+
+
 @EAGER_AND_GRAPH
 def test_reparameterized_gradients(wrap):
     flow = MODELS["vector"].make(seed=1)
@@ -294,6 +335,11 @@ def test_composes_with_tfp():
     )
     np.testing.assert_allclose(joint.log_prob(a=v, b=np.zeros((4, 1))), log_prob - 0.5 * np.log(2 * np.pi))
     assert joint.sample(2, seed=[1, 2])["a"].shape == (2, 3)
+    sequence = tfd.JointDistributionSequential(
+        [distribution, distribution, lambda b, a: tfd.Independent(tfd.Normal(a, np.ones(3)), 1)]
+    )
+    standard_normal = tfd.Independent(tfd.Normal(np.zeros(3), np.ones(3)), 1).log_prob(np.zeros(3))
+    np.testing.assert_allclose(sequence.log_prob(v, v, v), 2 * log_prob + standard_normal)
 
     batch = tfd.Independent(tfd.Normal(np.zeros((4, 3)), np.ones((4, 3))), 1)  # a batch of four priors
     moved = tfd.TransformedDistribution(batch, as_bijector(flow))
