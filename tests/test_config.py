@@ -126,3 +126,24 @@ def test_differences():
     assert "train.steps: 1000 != 5" in IMAGES.differences(other)
     assert "model.pixels.levels: 17 != None" in IMAGES.differences(other)
     assert not any("data_dir" in line for line in IMAGES.differences(other))
+
+
+@pytest.mark.parametrize(
+    ("config", "levels", "pixels"),
+    [
+        (IMAGES, 256, PixelsConfig(256)),
+        (IMAGES.override(["model.pixels.alpha=0.01"]), 2, PixelsConfig(2, alpha=0.01)),  # keeps its logit
+        (IMAGES, None, None),  # real vectors
+        (VECTORS, 17, PixelsConfig(17)),
+    ],
+)
+def test_for_data(config, levels, pixels):
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, flow=NICEConfig()))
+    data = DataConfig("other", flips=True)
+    found = config.for_data(data, [4, 2, 3], levels)
+    model = dataclasses.replace(config.model, event_shape=(4, 2, 3), pixels=pixels)
+    assert found == Config(model, data, config.train)
+
+
+def test_for_data_of_an_impossible_shape():
+    check(lambda: IMAGES.for_data(IMAGES.data, (3, 3, 1), 17), "event_shape is (3, 3, 1), expected height and width")

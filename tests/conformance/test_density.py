@@ -6,7 +6,7 @@ import tensorflow as tf
 from cases import P17, PRIORS, Case, ModelCase, randomize
 from oracles import grid, histogram, log_density
 
-from nvp_tf.config import NICEConfig, VectorRealNVPConfig
+from nvp_tf.config import NICEConfig, PixelsConfig, VectorRealNVPConfig
 from nvp_tf.layers.chain import Chain
 from nvp_tf.layers.scaling import Scaling
 from nvp_tf.models.flow import Flow
@@ -62,6 +62,23 @@ def test_pixels_integrate_to_one():
     z, log_det = flow.bijector.forward(points)
     density = np.exp(log_density("normal", z) + log_det)
     np.testing.assert_allclose(density @ np.outer(widths, widths).ravel(), 1, atol=0.01)
+
+
+def test_all_images_sum_to_one():
+    """Where alpha leaves next to nothing outside [0, levels): the sum over images x of the mean over noise of p(x + u).
+
+    The noise is not drawn evenly but where the logit is steep, each with its share of the cell.
+    """
+    alpha = 1e-6
+    flow = ModelCase((2,), VectorRealNVPConfig(4, 2, 8), PixelsConfig(17, alpha=alpha)).make(seed=3)
+    end = np.log((1 - alpha) / alpha)
+    edges = 17 * (1 / (1 + np.exp(-np.linspace(-end, end, 801))) - alpha) / (1 - 2 * alpha)  # from 0 to 17
+    centres, widths = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+    points = np.stack(np.meshgrid(centres, centres, indexing="ij"), axis=-1).reshape(-1, 2)
+    images = np.floor(points)
+    assert len(np.unique(images, axis=0)) == 17**2
+    probabilities = np.exp(flow.log_prob(images.astype("uint8"), noise=points - images))
+    np.testing.assert_allclose(probabilities @ np.outer(widths, widths).ravel(), 1, atol=0.01)
 
 
 def test_probabilities_of_all_images():

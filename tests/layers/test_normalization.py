@@ -54,6 +54,32 @@ def test_evaluation_and_inverse_move_nothing(mask):
     assert not layer.running_mean.numpy().any() and (layer.running_variance.numpy() == 1).all()
 
 
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_evaluation_and_inverse_use_the_running_statistics(mask):
+    layer, x = built(BatchNormalization(mask, dtype="float64"), mask.shape), inputs(mask.shape)
+    mean, variance = np.arange(1.0, 1 + mask.shape[-1]), np.arange(0.5, 0.5 + mask.shape[-1])
+    layer.running_mean.assign(mean)
+    layer.running_variance.assign(variance)
+    deviation = np.sqrt(variance + 1e-4)
+    log_det = np.full(len(x), -(~mask * np.log(deviation)).sum())
+    y, forward_log_det = layer.forward(x)
+    np.testing.assert_allclose(y, np.where(mask, x, (x - mean) / deviation), atol=1e-12)
+    np.testing.assert_allclose(forward_log_det, log_det, atol=1e-12)
+    back, inverse_log_det = layer.inverse(x)
+    np.testing.assert_allclose(back, np.where(mask, x, x * deviation + mean), atol=1e-12)
+    np.testing.assert_allclose(inverse_log_det, -log_det, atol=1e-12)
+
+
+def test_the_networks_fused_and_unfused_agree():
+    x = inputs((4, 4, 2), dtype="float32")
+    fused, unfused = built(BatchNorm(0.75), (4, 4, 2)), built(BatchNorm(0.75), (4, 4, 2))
+    assert fused._fusable(tf.constant(x))
+    unfused._fusable = lambda x: False
+    np.testing.assert_allclose(fused(x, training=True), unfused(x, training=True), atol=1e-5)
+    np.testing.assert_allclose(fused(x), unfused(x), atol=1e-5)  # the running ones, the biased variance among them
+    np.testing.assert_allclose(fused.running_variance, unfused.running_variance, rtol=1e-5)
+
+
 @pytest.mark.parametrize(("shape", "dtype"), [((4, 4, 2), "float64"), ((4, 4, 2), "float32"), ((5,), "float32")])
 def test_the_networks_batch_norm(shape, dtype):
     """float32 images take the fused kernel, everything else the moments."""
