@@ -18,11 +18,11 @@ flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weigh
 
 def main():
     cli.quiet_tensorflow()
-    from nvp_tf.figures.samples import sample_picture, save_array, save_picture
+    from nvp_tf.figures.samples import default_count, sample_picture, save_array, save_picture
     from nvp_tf.run_dir import RunDir
 
     flow = RunDir(FLAGS.run_dir).load_flow(FLAGS.weights)
-    num = FLAGS.num or (64 if flow.pixels is not None else 2000)
+    num = FLAGS.num or default_count(flow)
     if FLAGS.out.endswith(".npy"):
         save_array(flow.sample(num, FLAGS.seed, FLAGS.temperature).numpy(), FLAGS.out)
     else:

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
+from nvp_tf.files import PARTIAL
 from nvp_tf.objectives import bits_per_dim
 
 LOG_PROB_BOUND = 1e-3  # nats an example, SavedModel against live model
@@ -80,11 +81,11 @@ def export(flow, export_dir, check) -> dict:
     """
     export_dir = Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
-    partial = export_dir / f"partial-{os.getpid()}"
+    partial = export_dir / f"{PARTIAL}{os.getpid()}"
     try:
         served = Served(flow)
         tf.saved_model.save(served, str(partial), signatures=served.signatures())
-        figures = _compare(flow, tf.saved_model.load(str(partial)).signatures, check)
+        figures = _compare(flow, tf.saved_model.load(str(partial)).signatures, served.name_of_values, check)
         version = 1 + max((int(p.name) for p in export_dir.iterdir() if p.name.isdigit()), default=0)
         partial.rename(export_dir / str(version))
     finally:
@@ -94,8 +95,7 @@ def export(flow, export_dir, check) -> dict:
     return {"path": str(path), "version": version, "size_bytes": size} | figures
 
 
-def _compare(flow, signatures, x) -> dict:
-    name = Served(flow).name_of_values
+def _compare(flow, signatures, name, x) -> dict:
     x = tf.convert_to_tensor(x)
     served = signatures["log_prob"](**{name: x})["log_prob"].numpy()
     difference = float(np.abs(served - flow.log_prob(x).numpy()).max())

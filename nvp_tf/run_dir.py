@@ -19,9 +19,9 @@ from pathlib import Path
 
 from nvp_tf.config import Config
 from nvp_tf.errors import UserError
+from nvp_tf.files import PARTIAL, written_whole
 
 WEIGHTS = ("best", "last")
-_PARTIAL = "partial-"
 
 
 class RunDir:
@@ -53,7 +53,7 @@ class RunDir:
                 )
             run._remove_leftovers()
             return run
-        if run.path.is_dir() and all(file.name.startswith(_PARTIAL) for file in run.path.iterdir()):
+        if run.path.is_dir() and all(file.name.startswith(PARTIAL) for file in run.path.iterdir()):
             run._remove_leftovers()
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
             raise UserError(f"{path} is not a run (it has no config.json) and is not empty: choose another run_dir")
@@ -123,7 +123,7 @@ class RunDir:
 
     def _remove_leftovers(self):
         """What a process that was killed amid writing left behind."""
-        for file in self.path.glob(f"{_PARTIAL}*"):
+        for file in self.path.glob(f"{PARTIAL}*"):
             file.unlink()
 
     @property
@@ -136,13 +136,9 @@ class RunDir:
 
 
 def save_weights(model, file: Path):
-    """Writes beside and renames. The suffix is Keras' condition."""
-    partial = file.with_name(f"{_PARTIAL}{os.getpid()}-{file.name}")
-    try:
+    """All of a model's weights, and of what it holds."""
+    with written_whole(file) as partial:
         model.save_weights(partial)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_weights(model, file: Path):
@@ -155,9 +151,5 @@ def load_weights(model, file: Path):
 
 
 def _write(file: Path, text: str):
-    partial = file.with_name(f"{_PARTIAL}{os.getpid()}-{file.name}")
-    try:
+    with written_whole(file) as partial:
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)

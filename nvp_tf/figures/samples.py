@@ -7,19 +7,29 @@ import numpy as np
 from PIL import Image
 
 from nvp_tf.errors import UserError
+from nvp_tf.files import written_whole
 
 
-def sample_picture(flow, num_samples=64, seed=0, temperature=1.0) -> Image.Image:
+def has_picture(flow) -> bool:
+    """Whether `sample_picture` can draw the flow: images, or 2-D vectors."""
+    return flow.pixels is not None or flow.event_shape == (2,)
+
+
+def default_count(flow) -> int:
+    """How many samples a picture shows when nobody says: an image needs more room than a point."""
+    return 64 if flow.pixels is not None else 2000
+
+
+def sample_picture(flow, num_samples, seed=0, temperature=1.0) -> Image.Image:
     """A grid of samples for images; for 2-D vectors, samples beside the density that they come from.
 
     Raises:
       UserError: a flow of vectors that are not 2-D.
     """
-    if flow.pixels is not None:
-        return grid(flow.sample(num_samples, seed, temperature).numpy(), flow.pixels.levels)
-    if flow.event_shape != (2,):
+    if not has_picture(flow):
         raise UserError(f"vectors of shape {flow.event_shape} have no picture, expected images or 2-D vectors")
-    return density_picture(flow, flow.sample(num_samples, seed, temperature).numpy())
+    samples = flow.sample(num_samples, seed, temperature).numpy()
+    return density_picture(flow, samples) if flow.pixels is None else grid(samples, flow.pixels.levels)
 
 
 def grid(images, levels=256, columns=None, gap=1, side=480) -> Image.Image:
@@ -77,22 +87,11 @@ def save_picture(picture: Image.Image, file):
     file = Path(file)
     if file.suffix.lower() not in (".png", ".gif", ".jpg", ".jpeg"):
         raise UserError(f"{file} has the suffix {file.suffix!r}, expected .png, .gif or .jpg")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"partial-{file.name}")
-    try:
+    with written_whole(file) as partial:
         picture.save(partial)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def save_array(array, file):
     """Writes a .npy file whole or not at all."""
-    file = Path(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"partial-{file.name}")
-    try:
+    with written_whole(file) as partial:
         np.save(partial, array)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -7,7 +7,17 @@ from nvp_tf.layers.base import Bijective, no_log_det
 ORDERS = ("plain", "ordered")
 
 
-class Squeeze(Bijective):
+class _Ordered(Bijective):
+    """What squeezing and its inverse share: the order of the channels."""
+
+    def __init__(self, order, **kwargs):
+        super().__init__(**kwargs)
+        if order not in ORDERS:
+            raise ValueError(f"order is {order!r}, expected one of {', '.join(ORDERS)}")
+        self.order = order
+
+
+class Squeeze(_Ordered):
     """[H, W, C] -> [H/2, W/2, 4C] (figure 5.9), in one of two orders of the channels.
 
     plain:    channel 4c + 2dy + dx holds channel c of the block's pixel (dy, dx). Around channel couplings.
@@ -20,12 +30,6 @@ class Squeeze(Bijective):
     Raises:
       ValueError: an unknown order, or (when built) an odd height or width.
     """
-
-    def __init__(self, order, **kwargs):
-        super().__init__(**kwargs)
-        if order not in ORDERS:
-            raise ValueError(f"order is {order!r}, expected one of {', '.join(ORDERS)}")
-        self.order = order
 
     def latent_shape(self, event_shape):
         height, width, channels = event_shape
@@ -42,18 +46,12 @@ class Squeeze(Bijective):
         return unsqueeze(y, self.order), no_log_det(y)
 
 
-class Unsqueeze(Bijective):
+class Unsqueeze(_Ordered):
     """[H, W, 4C] -> [2H, 2W, C]: the inverse of `Squeeze` as a layer.
 
     Raises:
       ValueError: an unknown order, or (when built) channels not divisible by 4.
     """
-
-    def __init__(self, order, **kwargs):
-        super().__init__(**kwargs)
-        if order not in ORDERS:
-            raise ValueError(f"order is {order!r}, expected one of {', '.join(ORDERS)}")
-        self.order = order
 
     def latent_shape(self, event_shape):
         height, width, channels = event_shape

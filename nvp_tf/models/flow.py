@@ -13,8 +13,8 @@ from nvp_tf.objectives import bits_per_dim
 class Flow(keras.Model):
     """log p(x) = log prior(z) + log_det,  (z, log_det) = bijector.forward(v)  (thesis 5.1).
 
-    v is the data itself for vectors. For images of integers it is x + noise, and what is given is
-    a lower bound of log P(x) that is exact in expectation over the noise up to dequantization:
+    v is the data itself for vectors. For images of integers it is x + u with noise u in [0, 1), and
+    the mean over the noise bounds the log-probability of the integers from below:
     E[log p(x + u)] <= log P(x). Where no noise is given it is one fixed pattern, the same for every
     image, so that a score depends on the image alone; `encode` uses 1/2, the centre of the cell,
     the farthest from rounding to a neighbour.

@@ -1,0 +1,79 @@
+"""One exact step of maximum likelihood on any number of replicas, and all that it moves."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from nvp_tf.config import Config, TrainConfig
+from nvp_tf.models.build import build
+from nvp_tf.objectives import weight_penalty
+from nvp_tf.statistics import sum_over_replicas
+
+
+class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up, then constant, or a half cosine to 0 at the last step."""
+
+    def __init__(self, config: TrainConfig):
+        self.config = config
+
+    def __call__(self, step):
+        config, step = self.config, tf.cast(step, tf.float32)
+        rate = config.learning_rate * tf.minimum(1.0, (step + 1) / max(config.warmup_steps, 1))
+        if config.schedule == "constant":
+            return rate
+        done = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
+        return rate * 0.5 * (1 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
+
+
+class TrainingState(keras.Model):
+    """All that a step reads and moves, so that one weights file is a whole state.
+
+    flow: what is trained. averaged: its moving average, running statistics too (or None).
+    optimizer: Adam, its iteration the number of steps done.
+    """
+
+    def __init__(self, config: Config):
+        super().__init__()
+        train = config.train
+        self.config = train
+        self.flow = build(config.model)
+        self.averaged = None
+        if train.ema_decay:
+            self.averaged = build(config.model)
+            self.averaged.set_weights(self.flow.get_weights())
+        self.optimizer = keras.optimizers.Adam(LearningRate(train))
+        self.optimizer.build(self.flow.trainable_variables)
+        self.built = True
+
+    @property
+    def evaluated(self):
+        """The flow that scores and is kept: the averaged one where there is one."""
+        return self.averaged or self.flow
+
+    def replica_step(self, batch):
+        """One gradient step on this replica's part of the batch.
+
+        The loss is the mean over the whole batch, so each replica divides by the global count and
+        gradients are summed; they are clipped after the sum. Both are exact for parts of unequal size.
+        """
+        variables = self.flow.trainable_variables
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            log_prob = self.flow.log_prob(batch["x"], batch.get("noise"), training=True)
+            count = sum_over_replicas(tf.cast(tf.shape(log_prob)[0], log_prob.dtype))
+            loss = -tf.reduce_sum(log_prob) / count
+            penalty = self.config.l2 * weight_penalty(self.flow.weight_scales) / replicas
+            total = loss + penalty
+        gradients = sum_over_replicas(tape.gradient(total, variables))
+        gradients, norm = tf.clip_by_global_norm(gradients, self.config.clip_norm)
+        # Keras sums over replicas once more.
+        self.optimizer.apply_gradients([(g / replicas, v) for g, v in zip(gradients, variables, strict=True)])
+        return sum_over_replicas(loss), norm
+
+    def move_average(self):
+        """averaged += (1 - decay) (flow - averaged); the decay grows to its value over the first steps."""
+        step = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.config.ema_decay, (1 + step) / (10 + step))
+        for mean, value in zip(self.averaged.variables, self.flow.variables, strict=True):
+            mean.value.assign(mean.value * decay + value.value * (1 - decay))
