@@ -18,15 +18,20 @@ flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weigh
 
 def main():
     cli.quiet_tensorflow()
-    from nvp_tf.figures.samples import default_count, sample_picture, save_array, save_picture
+    import numpy as np
+
+    from nvp_tf.figures import layout
+    from nvp_tf.figures.samples import default_count, sample_picture
+    from nvp_tf.files import written_whole
     from nvp_tf.run_dir import RunDir
 
     flow = RunDir(FLAGS.run_dir).load_flow(FLAGS.weights)
     num = FLAGS.num or default_count(flow)
     if FLAGS.out.endswith(".npy"):
-        save_array(flow.sample(num, FLAGS.seed, FLAGS.temperature).numpy(), FLAGS.out)
+        with written_whole(FLAGS.out) as partial:
+            np.save(partial, flow.sample(num, FLAGS.seed, FLAGS.temperature).numpy())
     else:
-        save_picture(sample_picture(flow, num, FLAGS.seed, FLAGS.temperature), FLAGS.out)
+        layout.save(sample_picture(flow, num, FLAGS.seed, FLAGS.temperature), FLAGS.out)
     return {
         "out": FLAGS.out,
         "num": num,

@@ -9,8 +9,10 @@ from absl import app, flags, logging
 from nvp_tf.errors import UserError
 
 
-def run(main):
-    """Parses flags and runs `main()`, which returns the figures to print.
+def run(main, positional=0):
+    """Parses flags and runs `main(*words)`, which returns the figures to print.
+
+    words: what is no flag, at most `positional` of them.
 
     stdout gets one line of JSON, stderr everything else. Exit status: 0 done, 2 a mistake that can
     be mended (one line says which), 130 interrupted.
@@ -18,7 +20,7 @@ def run(main):
     if any(argument.lstrip("-") in ("help", "helpfull", "helpshort") for argument in sys.argv[1:]):
         print(f"{sys.modules['__main__'].__doc__}\n{flags.FLAGS.main_module_help()}")
         sys.exit(0)
-    app.run(lambda argv: _report(main), flags_parser=_parse)
+    app.run(lambda argv: _report(lambda: main(*argv[1:])), flags_parser=lambda argv: _parse(argv, positional))
 
 
 def quiet_tensorflow():
@@ -38,13 +40,13 @@ def quiet_tensorflow():
         os.close(kept)
 
 
-def _parse(argv):
+def _parse(argv, positional):
     try:
         arguments = flags.FLAGS(argv)
     except flags.Error as error:
         _fail(error)
-    if len(arguments) > 1:
-        _fail(f"unexpected argument {arguments[1]!r}: every value is given as --flag=value")
+    if len(arguments) > 1 + positional:
+        _fail(f"unexpected argument {arguments[1 + positional]!r}: every value is given as --flag=value")
     return arguments
 
 

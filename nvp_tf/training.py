@@ -18,7 +18,8 @@ from nvp_tf.data import DataSet, training_batches
 from nvp_tf.data.pipeline import check_batch_size
 from nvp_tf.errors import UserError
 from nvp_tf.evaluation import Evaluator
-from nvp_tf.figures.samples import default_count, has_picture, sample_picture, save_picture
+from nvp_tf.figures import layout
+from nvp_tf.figures.samples import default_count, has_picture, sample_picture
 from nvp_tf.objectives import bits_per_dim
 from nvp_tf.run_dir import RunDir, load_weights, save_weights
 from nvp_tf.training_state import TrainingState
@@ -155,7 +156,7 @@ class _Training:
                 tf.summary.scalar(name, value, step)
         if has_picture(flow):
             picture = sample_picture(flow, default_count(flow))
-            save_picture(picture, self.run.samples / f"step-{step:07d}.png")
+            layout.save(picture, self.run.samples / f"step-{step:07d}.png")
             pixels = np.asarray(picture.convert("RGB"))
             tf.summary.image("samples", pixels[None], step)
         bar.write(f"step {step}: train {self._shown(-row['train_log_prob'])}, "

@@ -1,0 +1,55 @@
+"""Draws a figure of the thesis from a run.
+
+python bin/figure.py samples --run_dir=runs/fashion --out=samples.png
+python bin/figure.py all     --run_dir=runs/fashion --out=runs/fashion/figures
+python bin/figure.py --list
+"""
+
+import sys
+
+from absl import flags
+
+from nvp_tf import cli
+from nvp_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_bool("list", False, "List the figures and what each stands for.")
+flags.DEFINE_string("run_dir", None, "The run's folder.")
+flags.DEFINE_string("out", None, "The file to write: .png, .jpg, or .gif for what moves; with `all`, a folder.")
+flags.DEFINE_integer("seed", 0, "The same seed draws the same.", lower_bound=0)
+flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weights.")
+flags.DEFINE_string("data_dir", None, "Where the data set's files are, if not where they were in training.")
+
+OPTIONS = ["num"]  # of single figures; `--list` says which take which
+flags.DEFINE_integer("num", None, "How many images.", lower_bound=1)
+
+
+def main(name=None):
+    if FLAGS.list:
+        return list_figures()
+    for flag in ("run_dir", "out"):
+        if not name or not FLAGS[flag].value:
+            raise UserError("expected a figure's name, --run_dir and --out; `bin/figure.py --list` shows the names")
+    cli.quiet_tensorflow()
+    from nvp_tf.figures import layout, registry
+    from nvp_tf.figures.source import Source
+
+    registry.get(name)
+    source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed)
+    options = {option: FLAGS[option].value for option in OPTIONS if FLAGS[option].present}
+    layout.save(registry.draw(name, source, options), FLAGS.out)
+    return {"figure": name, "out": FLAGS.out, "seed": FLAGS.seed, "run_dir": FLAGS.run_dir} | options
+
+
+def list_figures():
+    cli.quiet_tensorflow()
+    from nvp_tf.figures.registry import FIGURES
+
+    for name, figure in FIGURES.items():
+        flags_taken = " ".join(f"--{option}" for option in figure.options)
+        print(f"{name:14} {figure.thesis:12} {figure.summary} {flags_taken}", file=sys.stderr)
+    return {"figures": list(FIGURES)}
+
+
+if __name__ == "__main__":
+    cli.run(main, positional=1)

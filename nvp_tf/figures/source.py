@@ -1,0 +1,68 @@
+"""What a figure is drawn from: a run's flow, its data, and a seed."""
+
+import dataclasses
+import functools
+import os
+
+import numpy as np
+
+from nvp_tf import data
+from nvp_tf.data import evaluation_batches
+from nvp_tf.errors import UserError
+from nvp_tf.run_dir import RunDir
+from nvp_tf.training import check_fits
+
+
+class Unfit(UserError):
+    """A figure asked of a run that cannot give it. The message says why."""
+
+
+class Source:
+    """A run to draw from; the flow and the data set are read when they are first needed.
+
+    Args:
+      run_dir: the run's folder.
+      weights: "best" or "last".
+      data_dir: where the data set's files are, if not where they were in training.
+      seed: of everything random in a figure.
+    """
+
+    def __init__(self, run_dir, weights="best", data_dir=None, seed=0):
+        self.run = RunDir(run_dir)
+        self.config = self.run.config
+        self.weights, self.seed = weights, seed
+        if data_dir:
+            moved = dataclasses.replace(self.config.data, data_dir=os.path.abspath(data_dir))
+            self.config = dataclasses.replace(self.config, data=moved)
+
+    @functools.cached_property
+    def flow(self):
+        return self.run.load_flow(self.weights)
+
+    @functools.cached_property
+    def dataset(self):
+        dataset = data.load(self.config.data)
+        check_fits(self.config, dataset)
+        return dataset
+
+    @property
+    def levels(self):
+        return self.config.model.pixels.levels
+
+    def examples(self, count, split="test") -> np.ndarray:
+        """The first `count` examples of a split, or all where it has fewer: always the same."""
+        return np.concatenate(list(evaluation_batches(getattr(self.dataset, split), 100, limit=count)))
+
+    def need_images(self, figure):
+        """Raises Unfit for a run on vectors."""
+        if self.config.model.pixels is None or len(self.config.model.event_shape) != 3:
+            raise Unfit(f"{figure} needs a run on images, {self.run.path} is one on {self._kind()}")
+
+    def need_scales(self, figure):
+        """Raises Unfit unless the latents have the shape of an image: a multi-scale Real NVP."""
+        self.need_images(figure)
+        if self.config.model.flow.kind != "realnvp":
+            raise Unfit(f"{figure} needs a multi-scale run (flow kind realnvp), {self.run.path} has {self._kind()}")
+
+    def _kind(self):
+        return f"{self.config.data.name} {self.config.model.event_shape}, flow kind {self.config.model.flow.kind}"
