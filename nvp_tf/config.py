@@ -52,6 +52,13 @@ class PixelsConfig(Section):
 
 
 @dataclass(frozen=True)
+class WhiteningConfig(Section):
+    """ZCA whitening of the flat vector, fitted to the training split before the first step (thesis table 5.1)."""
+
+    share: float = _number(0.01, 1e-9)  # added to each eigenvalue of the covariance, times their mean
+
+
+@dataclass(frozen=True)
 class NICEConfig(Section):
     """NICE: additive couplings with MLPs on the flat vector, then a diagonal scaling (thesis 5.2)."""
 
@@ -105,12 +112,14 @@ class ModelConfig(Section):
 
     event_shape: (height, width, channels) of an image, or (dimensions,) of a vector.
     pixels: how integers become reals; None for data that is real already.
+    whitening: of flat vectors, so not for flow kind realnvp; None for none.
     """
 
     event_shape: tuple[int, ...]
     flow: FlowConfig
     pixels: PixelsConfig | None = None
     prior: str = _choice("normal", "normal", "logistic")
+    whitening: WhiteningConfig | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -125,6 +134,8 @@ class ModelConfig(Section):
         if isinstance(self.flow, VectorRealNVPConfig) and len(shape) != 1:
             raise UserError(f"event_shape is {shape}, expected (dimensions,) for flow kind vector_realnvp")
         if isinstance(self.flow, RealNVPConfig):
+            if self.whitening:
+                raise UserError(f"whitening is {self.whitening}, expected null for flow kind realnvp, on images")
             if len(shape) != 3:
                 raise UserError(f"event_shape is {shape}, expected (height, width, channels) for flow kind realnvp")
             factor = 2 ** (self.flow.scales - 1)
@@ -146,6 +157,23 @@ class DataConfig(Section):
     name: str
     data_dir: str | None = None
     flips: bool = False  # random horizontal flips of training images
+    # Of `folder` alone: how a picture of any size becomes examples.
+    size: int = _number(32, 2, 1024)  # examples are size x size
+    resize: int = _number(0, 0, 4096)  # the smaller side is scaled to it before cropping; 0: to size
+    crop: str = _choice("centre", "centre", "random")  # random: another place each time
+    crops: int = _number(1, 1, 100_000)  # examples an image in an epoch, and in each held-out split
+    grey: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.name != "folder":
+            for f in dataclasses.fields(self)[3:]:
+                if getattr(self, f.name) != f.default:
+                    raise UserError(f"{f.name} is {getattr(self, f.name)!r}, expected none: only folder takes it")
+        if 0 < self.resize < self.size:
+            raise UserError(f"resize is {self.resize}, expected 0 or at least the size, {self.size}")
+        if self.crops > 1 and self.crop != "random":
+            raise UserError(f"crops is {self.crops}, expected 1 with crop 'centre', which is always the same")
 
 
 @dataclass(frozen=True)
@@ -157,7 +185,7 @@ class TrainConfig(Section):
     learning_rate: float = _number(1e-3, 0.0)
     schedule: str = _choice("constant", "constant", "cosine")  # cosine: to 0 at the last step
     warmup_steps: int = _number(0, 0)
-    clip_norm: float = _number(100.0, 0.0)  # global norm of the gradient of nats per example
+    clip_norm: float = _number(100.0, 0.0)  # global norm of the gradient of nats per example; 0: off
     l2: float = _number(0.0, 0.0)  # times the sum of squares of the weight-norm scales
     ema_decay: float = _number(0.0, 0.0, 0.99999)  # 0: off
     evaluate_every: int = _number(500, 1)  # steps; the state is saved then, too

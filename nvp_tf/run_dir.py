@@ -95,8 +95,8 @@ class RunDir:
     def save_flow(self, flow, which):
         save_weights(flow, self.path / f"{which}.weights.h5")
 
-    def write_metadata(self, parameters: int):
-        """What made this run: written once, when it starts."""
+    def write_metadata(self, parameters: int, whitening: dict | None):
+        """What made this run, and what it took from the data: written once, when it starts."""
         import keras
         import tensorflow as tf
 
@@ -106,7 +106,7 @@ class RunDir:
             "machine": platform.platform(),
             "cores": os.cpu_count(),
         }
-        value = {"parameters": parameters, "versions": versions} | made
+        value = {"parameters": parameters, "whitening": whitening, "versions": versions} | made
         _write(self.path / "metadata.json", json.dumps(value, indent=2) + "\n")
 
     def read_metrics(self) -> list[dict]:

@@ -20,6 +20,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.figures import layout
 from nvp_tf.figures.samples import default_count, has_picture, sample_picture
+from nvp_tf.initialization import fit_whitening
 from nvp_tf.objectives import bits_per_dim
 from nvp_tf.run_dir import RunDir, load_weights, save_weights
 from nvp_tf.training_state import TrainingState
@@ -102,7 +103,7 @@ class _Training:
     def fit(self) -> dict:
         train = self.config.train
         if not self.start:
-            self.run.write_metadata(self.state.flow.count_params())
+            self._begin_run()
         batches = training_batches(self.dataset.train, train.batch_size, train.seed, self.start)
         batches = iter(self.strategy.experimental_distribute_dataset(batches))
         bar = tqdm(
@@ -127,6 +128,15 @@ class _Training:
                 if self.stop_requested and step < train.steps:
                     raise KeyboardInterrupt(f"stopped after step {step}: the same command goes on from there")
         return self._report()
+
+    def _begin_run(self):
+        whitening = fit_whitening(
+            self.state.flow,
+            self.dataset.train,
+            progress=lambda batches: tqdm(batches, desc="whitening", unit="batch", disable=not self.progress),
+        )
+        self.state.start_average()
+        self.run.write_metadata(self.state.flow.count_params(), whitening)
 
     def _one_step(self, step, batch):
         loss, norm = (float(value) for value in self._step(batch))

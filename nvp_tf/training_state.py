@@ -38,10 +38,7 @@ class TrainingState(keras.Model):
         train = config.train
         self.config = train
         self.flow = build(config.model)
-        self.averaged = None
-        if train.ema_decay:
-            self.averaged = build(config.model)
-            self.averaged.set_weights(self.flow.get_weights())
+        self.averaged = build(config.model) if train.ema_decay else None
         self.optimizer = keras.optimizers.Adam(LearningRate(train))
         self.optimizer.build(self.flow.trainable_variables)
         self.built = True
@@ -50,6 +47,11 @@ class TrainingState(keras.Model):
     def evaluated(self):
         """The flow that scores and is kept: the averaged one where there is one."""
         return self.averaged or self.flow
+
+    def start_average(self):
+        """The average of a new run is the flow as it stands."""
+        if self.averaged:
+            self.averaged.set_weights(self.flow.get_weights())
 
     def replica_step(self, batch):
         """One gradient step on this replica's part of the batch.
@@ -66,7 +68,9 @@ class TrainingState(keras.Model):
             penalty = self.config.l2 * weight_penalty(self.flow.weight_scales) / replicas
             total = loss + penalty
         gradients = sum_over_replicas(tape.gradient(total, variables))
-        gradients, norm = tf.clip_by_global_norm(gradients, self.config.clip_norm)
+        norm = tf.linalg.global_norm(gradients)
+        if self.config.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm, norm)
         # Keras sums over replicas once more.
         self.optimizer.apply_gradients([(g / replicas, v) for g, v in zip(gradients, variables, strict=True)])
         return sum_over_replicas(loss), norm
@@ -76,4 +80,4 @@ class TrainingState(keras.Model):
         step = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.config.ema_decay, (1 + step) / (10 + step))
         for mean, value in zip(self.averaged.variables, self.flow.variables, strict=True):
-            mean.value.assign(mean.value * decay + value.value * (1 - decay))
+            mean.value.assign(mean.value + (1 - decay) * (value.value - mean.value))

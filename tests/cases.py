@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from nvp_tf import masks
-from nvp_tf.config import ModelConfig, NICEConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig
+from nvp_tf.config import ModelConfig, NICEConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig, WhiteningConfig
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
 from nvp_tf.layers.normalization import BatchNormalization
@@ -20,6 +20,7 @@ from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
 from nvp_tf.layers.scaling import Scaling
 from nvp_tf.layers.squeeze import Squeeze, Unsqueeze
+from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.build import build
 from nvp_tf.networks import MLP, BatchNorm, ResidualBlock, ResidualConvNet, WeightNormConv2D
 from nvp_tf.priors import Logistic, Normal
@@ -64,6 +65,11 @@ def randomize(layer, seed=0, spread=1.0):
         elif name != "direction":
             value *= 0.3
         weight.assign(value)
+    for part in parts(layer):
+        if isinstance(part, Whitening):
+            (size,) = part.event_shape
+            rows = rng.standard_normal((2 * size, size)) @ rng.standard_normal((size, size))
+            part.fit(rows.mean(axis=0), np.cov(rows.T))
     return layer
 
 
@@ -140,6 +146,7 @@ LAYERS = {
     "batch_norm_checkerboard": case(lambda: BatchNormalization(ODD_BOARD, **F64), (3, 5, 1)),
     "batch_norm_channel": case(lambda: BatchNormalization(CHANNEL, momentum=0.5, **F64), (2, 2, 4)),
     "flatten": case(lambda: Flatten(**F64), (2, 3, 2), keeps_volume=True),
+    "whitening": case(lambda: Whitening(**F64), (5,)),
     "pixels_unit": case(lambda: Pixels(17, alpha=0.0, **F64), (2, 2, 1), 0, 17),
     "pixels_symmetric": case(lambda: Pixels(256, "symmetric", alpha=0.0, **F64), (3,), 0, 256),
     "pixels_logit": case(lambda: Pixels(17, **F64), (2, 2, 1), 0, 17),
@@ -166,8 +173,8 @@ PRIORS = {"normal": Normal, "logistic": Logistic}
 class ModelCase(Case):
     """A flow from its config; its inputs are what its bijector takes."""
 
-    def __init__(self, event_shape, flow, pixels=None, prior="normal"):
-        config = ModelConfig(event_shape, flow, pixels, prior)
+    def __init__(self, event_shape, flow, pixels=None, prior="normal", whitening=None):
+        config = ModelConfig(event_shape, flow, pixels, prior, whitening)
         high = 1 if pixels is None else pixels.levels
         super().__init__(lambda seed: randomize(build(config, "float64"), seed), event_shape, 0, high)
         self.config = config
@@ -197,6 +204,7 @@ MODELS = {
     "nice_vector": ModelCase((5,), NICE, prior="logistic"),
     "nice_image": ModelCase((3, 2, 1), NICE, PixelsConfig(17, alpha=0.0), "logistic"),
     "nice_symmetric": ModelCase((2, 2, 1), NICE, PixelsConfig(256, "symmetric", 0.0)),
+    "nice_whitened": ModelCase((2, 2, 1), NICE, PixelsConfig(17, alpha=0.0), "logistic", WhiteningConfig()),
     "vector": ModelCase((3,), VECTOR),
     "vector_batch_norm": ModelCase((2,), VectorRealNVPConfig(4, 1, 8, batch_norm=True), prior="logistic"),
     "vector_pixels": ModelCase((2,), VECTOR, P17),

@@ -15,6 +15,7 @@ from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
 from nvp_tf.layers.scaling import Scaling
 from nvp_tf.layers.squeeze import Squeeze, Unsqueeze
+from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.flow import Flow
 from nvp_tf.networks import MLP, ResidualConvNet
 from nvp_tf.priors import PRIORS
@@ -31,6 +32,10 @@ def build(config: ModelConfig, dtype="float32") -> Flow:
     if config.pixels is not None:
         pixels = Pixels(config.pixels.levels, config.pixels.range, config.pixels.alpha, dtype=dtype, name="pixels")
         layers.append(pixels)
+    if len(config.event_shape) > 1 and not isinstance(config.flow, RealNVPConfig):
+        layers.append(Flatten(dtype=dtype))
+    if config.whitening is not None:
+        layers.append(Whitening(config.whitening.share, dtype=dtype, name="whitening"))
     layers += RECIPES[type(config.flow)](config.flow, config.event_shape, dtype)
     bijector = Chain(layers, dtype=dtype, name="bijector")
     bijector.build((None, *config.event_shape))
@@ -40,7 +45,7 @@ def build(config: ModelConfig, dtype="float32") -> Flow:
 def nice(config: NICEConfig, event_shape, dtype) -> list[Bijective]:
     """Additive couplings on alternating parities of the flat vector, then a scaling (thesis 5.2)."""
     size = math.prod(event_shape)
-    layers = [Flatten(dtype=dtype)] if len(event_shape) > 1 else []
+    layers = []
     for i in range(config.couplings):
         mask = masks.parity(size, swap=i % 2 == 1)
         network = MLP(config.hidden_layers, config.hidden_units, int((~mask).sum()), dtype=dtype)
