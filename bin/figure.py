@@ -25,30 +25,38 @@ flags.DEFINE_integer("num", None, "How many images.", lower_bound=1)
 
 
 def main(name=None):
+    from nvp_tf.figures import registry
+
     if FLAGS.list:
-        return list_figures()
+        return list_figures(registry.FIGURES)
     for flag in ("run_dir", "out"):
         if not name or not FLAGS[flag].value:
             raise UserError("expected a figure's name, --run_dir and --out; `bin/figure.py --list` shows the names")
+    options = {option: FLAGS[option].value for option in OPTIONS if FLAGS[option].present}
+    if name != "all":
+        registry.check_options(name, options)
     cli.quiet_tensorflow()
-    from nvp_tf.figures import layout, registry
+    from nvp_tf.figures import album, layout
     from nvp_tf.figures.source import Source
 
-    registry.get(name)
     source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed)
-    options = {option: FLAGS[option].value for option in OPTIONS if FLAGS[option].present}
+    made = {"figure": name, "out": FLAGS.out, "seed": FLAGS.seed, "run_dir": FLAGS.run_dir} | options
+    if name == "all":
+        return made | album.draw_all(source, FLAGS.out, options)
+    layout.check_suffix(FLAGS.out)
     layout.save(registry.draw(name, source, options), FLAGS.out)
-    return {"figure": name, "out": FLAGS.out, "seed": FLAGS.seed, "run_dir": FLAGS.run_dir} | options
+    return made
 
 
-def list_figures():
-    cli.quiet_tensorflow()
-    from nvp_tf.figures.registry import FIGURES
-
-    for name, figure in FIGURES.items():
-        flags_taken = " ".join(f"--{option}" for option in figure.options)
-        print(f"{name:14} {figure.thesis:12} {figure.summary} {flags_taken}", file=sys.stderr)
-    return {"figures": list(FIGURES)}
+def list_figures(figures):
+    """A table on stderr: name, figure of the thesis, what it shows, its options."""
+    rows = [("figure", "thesis", "shows", "options")]
+    for name, figure in figures.items():
+        rows.append((name, figure.thesis or "–", figure.summary, " ".join(f"--{o}" for o in figure.options)))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), file=sys.stderr)
+    return {"figures": list(figures)}
 
 
 if __name__ == "__main__":

@@ -125,20 +125,25 @@ def to_picture(figure) -> Image.Image:
     return picture
 
 
+def check_suffix(file) -> Path:
+    """The file as a Path. Raises UserError for a suffix that no picture has."""
+    file = Path(file)
+    if file.suffix.lower() not in (".png", ".gif", ".jpg", ".jpeg"):
+        raise UserError(f"{file} has the suffix {file.suffix!r}, expected .png, .gif or .jpg")
+    return file
+
+
 def save(drawing, file):
     """Writes a picture, or with a name ending in .gif an animation, whole or not at all.
 
     Raises:
-      UserError: another suffix, or .gif for what does not move.
+      UserError: another suffix.
     """
-    file = Path(file)
-    suffix = file.suffix.lower()
-    if suffix not in (".png", ".gif", ".jpg", ".jpeg"):
-        raise UserError(f"{file} has the suffix {file.suffix!r}, expected .png, .gif or .jpg")
+    file = check_suffix(file)
     with written_whole(file) as partial:
         if not isinstance(drawing, Animation):
             drawing.save(partial)
-        elif suffix == ".gif":
+        elif file.suffix.lower() == ".gif":
             first, *rest = drawing.frames
             first.save(partial, save_all=True, append_images=rest, duration=drawing.milliseconds, loop=0)
         else:

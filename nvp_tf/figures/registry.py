@@ -1,35 +1,57 @@
-"""The figures by name, each with the figure of the thesis that it stands for."""
+"""The figures by name, each with the figure of the thesis that it stands for. Listing them loads no TensorFlow."""
 
-import inspect
+import ast
+import functools
+import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from nvp_tf.errors import UserError
-from nvp_tf.figures import samples
 
 
 @dataclass(frozen=True)
 class Figure:
-    """draw: (source, **options) -> a picture or an Animation; raises Unfit for a run that cannot give it.
+    """One file of this folder, with a function `draw`.
 
-    thesis: the figure of the thesis that it stands for.
+    module: the file's name, without .py.
+    thesis: the figure of the thesis that it stands for; empty for none.
     """
 
-    draw: Callable
-    thesis: str
+    module: str
+    thesis: str = ""
+
+    @property
+    def draw(self) -> Callable:
+        """(source, **options) -> a picture or an Animation; raises Unfit for a run that cannot give it."""
+        return importlib.import_module(f"nvp_tf.figures.{self.module}").draw
+
+    @property
+    def description(self) -> str:
+        """The drawing function's docstring, without its indentation."""
+        return ast.get_docstring(self._definition)
 
     @property
     def summary(self) -> str:
-        """The first line of the drawing function's docstring."""
-        return self.draw.__doc__.strip().splitlines()[0]
+        """The first line of the description, without the number of the thesis' figure."""
+        return re.sub(r" \((thesis )?figures? [^)]*\)", "", self.description.splitlines()[0])
 
     @property
     def options(self) -> list[str]:
-        return list(inspect.signature(self.draw).parameters)[1:]
+        """What `draw` takes after the source."""
+        arguments = self._definition.args
+        return [a.arg for a in arguments.args[1:] + arguments.kwonlyargs]
+
+    @functools.cached_property
+    def _definition(self) -> ast.FunctionDef:
+        # Read, not imported: a drawing function's file imports TensorFlow, and a list of names need not wait for it.
+        tree = ast.parse(Path(__file__).with_name(f"{self.module}.py").read_text(encoding="utf-8"))
+        return next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "draw")
 
 
 FIGURES = {
-    "samples": Figure(samples.draw, "5.5, 5.12"),
+    "samples": Figure("samples", "5.5, 5.12"),
 }
 
 
@@ -38,6 +60,15 @@ def get(name: str) -> Figure:
     if name not in FIGURES:
         raise UserError(f"figure is {name!r}, expected one of {', '.join(FIGURES)}, all")
     return FIGURES[name]
+
+
+def check_options(name: str, options):
+    """Raises UserError for an option that the figure does not take."""
+    figure = get(name)
+    for option in options:
+        if option not in figure.options:
+            taken = ", ".join(f"--{o}" for o in figure.options) or "none of its own"
+            raise UserError(f"figure {name} takes no --{option}, expected {taken}")
 
 
 def draw(name: str, source, options: dict):
@@ -51,8 +82,5 @@ def draw(name: str, source, options: dict):
       UserError: an unknown figure, or an option that it does not take.
       Unfit: a run that cannot give it.
     """
-    figure = get(name)
-    for option in options:
-        if option not in figure.options:
-            raise UserError(f"figure {name} takes no --{option}, expected {', '.join(figure.options) or 'none'}")
-    return figure.draw(source, **options)
+    check_options(name, options)
+    return get(name).draw(source, **options)

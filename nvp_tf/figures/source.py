@@ -5,12 +5,15 @@ import functools
 import os
 
 import numpy as np
+import tensorflow as tf
 
 from nvp_tf import data
 from nvp_tf.data import evaluation_batches
 from nvp_tf.errors import UserError
 from nvp_tf.run_dir import RunDir
 from nvp_tf.training import check_fits
+
+BATCH = 100  # examples a call
 
 
 class Unfit(UserError):
@@ -51,7 +54,31 @@ class Source:
 
     def examples(self, count, split="test") -> np.ndarray:
         """The first `count` examples of a split, or all where it has fewer: always the same."""
-        return np.concatenate(list(evaluation_batches(getattr(self.dataset, split), 100, limit=count)))
+        return np.concatenate(list(evaluation_batches(getattr(self.dataset, split), BATCH, limit=count)))
+
+    def encode(self, x) -> np.ndarray:
+        """`Flow.encode` in batches of one traced graph: [n, *event_shape] -> [n, D]."""
+        return _in_batches(self._graphs["encode"], x)
+
+    def decode(self, z) -> np.ndarray:
+        """`Flow.decode` in batches of one traced graph: [n, D] -> [n, *event_shape]."""
+        return _in_batches(self._graphs["decode"], np.asarray(z, self.flow.compute_dtype))
+
+    def log_prob(self, x) -> np.ndarray:
+        """`Flow.log_prob` in batches of one traced graph: [n, *event_shape] -> float64 [n], nats."""
+        return _in_batches(self._graphs["log_prob"], x).astype(np.float64)
+
+    @functools.cached_property
+    def _graphs(self):
+        # Eagerly, a flow of a hundred layers takes longer to dispatch than to compute.
+        flow = self.flow
+        data_side = tf.TensorSpec((None, *flow.event_shape), flow.compute_dtype if flow.pixels is None else tf.uint8)
+        latents = tf.TensorSpec((None, flow.dimensions), flow.compute_dtype)
+        return {
+            "encode": tf.function(flow.encode, [data_side]),
+            "decode": tf.function(flow.decode, [latents]),
+            "log_prob": tf.function(lambda x: flow.log_prob(x), [data_side]),
+        }
 
     def need_images(self, figure):
         """Raises Unfit for a run on vectors."""
@@ -66,3 +93,7 @@ class Source:
 
     def _kind(self):
         return f"{self.config.data.name} {self.config.model.event_shape}, flow kind {self.config.model.flow.kind}"
+
+
+def _in_batches(function, rows):
+    return np.concatenate([function(rows[i : i + BATCH]).numpy() for i in range(0, len(rows), BATCH)])
