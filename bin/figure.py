@@ -20,8 +20,10 @@ flags.DEFINE_integer("seed", 0, "The same seed draws the same.", lower_bound=0)
 flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weights.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are, if not where they were in training.")
 
-OPTIONS = ["num"]  # of single figures; `--list` says which take which
-flags.DEFINE_integer("num", None, "How many images.", lower_bound=1)
+OPTIONS = ["num", "angles", "steps"]  # of single figures; `--list` says which take which
+flags.DEFINE_integer("num", None, "How many images, pairs of images, or points.", lower_bound=1)
+flags.DEFINE_integer("angles", None, "Angles each way.", lower_bound=1)
+flags.DEFINE_integer("steps", None, "Images from one end to the other, both counted.", lower_bound=2)
 
 
 def main(name=None):

@@ -105,6 +105,11 @@ def draw_panel(axes, panel):
     axes.spines[:].set_visible(False)
 
 
+def degrees(radians) -> list[str]:
+    """Angles as labels."""
+    return [f"{angle * 180 / math.pi:.0f}°".replace("-", "−") for angle in radians]
+
+
 def new_figure(size, rows=1, columns=1, **ratios):
     """(matplotlib figure, axes [rows, columns]) of `size` inches, without a display."""
     import matplotlib

@@ -51,7 +51,15 @@ class Figure:
 
 
 FIGURES = {
+    "moons": Figure("moons", "5.1"),
     "samples": Figure("samples", "5.5, 5.12"),
+    "sphere": Figure("sphere", "5.6"),
+    "manifold": Figure("manifold", "5.14"),
+    "interpolation": Figure("interpolation"),
+    "temperature": Figure("temperature"),
+    "latents": Figure("latents"),
+    "spectrum": Figure("spectrum"),
+    "scores": Figure("scores"),
 }
 
 

@@ -7,13 +7,22 @@ from nvp_tf.errors import UserError
 from nvp_tf.figures.layout import Panel, grid, new_figure, page, to_picture
 
 
-def draw(source, num=64):
-    """Images of the data set on the left, as many drawn by the model on the right (figures 5.5, 5.12)."""
+def draw(source, *, num=None):
+    """The data set on the left, as much drawn by the model on the right (figures 5.5, 5.12).
+
+    For 2-D vectors: what is drawn on the left, the density that it is drawn from on the right.
+
+    Args:
+      num: how many; 64 images or 2000 points if not given.
+    """
+    flow = source.flow
+    num = num or default_count(flow)
+    if flow.pixels is None and has_picture(flow):
+        return sample_picture(flow, num, source.seed)
     source.need_images("samples")
-    flow, levels = source.flow, source.levels
-    real = Panel(source.examples(num), levels, title=f"{source.dataset.name}, held out")
-    drawn = Panel(flow.sample(num, source.seed).numpy(), levels, title="drawn by the model")
-    return page([real, drawn])
+    real = Panel(source.examples(num), source.levels, title=f"{source.dataset.name}, held out")
+    images = source.decode(flow.sample_latents(num, source.seed))
+    return page([real, Panel(images, source.levels, title="drawn by the model")])
 
 
 def has_picture(flow) -> bool:

@@ -53,8 +53,13 @@ class Source:
         return self.config.model.pixels.levels
 
     def examples(self, count, split="test") -> np.ndarray:
-        """The first `count` examples of a split, or all where it has fewer: always the same."""
-        return np.concatenate(list(evaluation_batches(getattr(self.dataset, split), BATCH, limit=count)))
+        """`count` different examples of a split, chosen by the seed; all of it, in order, where it has no more."""
+        split = getattr(self.dataset, split)
+        if count >= split.size:
+            return np.concatenate(list(evaluation_batches(split, BATCH)))
+        index = np.random.default_rng(self.seed).permutation(split.size)[:count]
+        # Read as evaluation reads them: what is random about an example is the same each time.
+        return split.read(tf.constant(index), tf.stack([tf.zeros_like(index), index], axis=1)).numpy()
 
     def encode(self, x) -> np.ndarray:
         """`Flow.encode` in batches of one traced graph: [n, *event_shape] -> [n, D]."""

@@ -1,0 +1,59 @@
+"""What a model finds likely: its scores of data that it knows, of data that it does not, and of noise."""
+
+import numpy as np
+
+from nvp_tf.figures.layout import Panel, draw_panel, new_figure, to_picture
+from nvp_tf.objectives import bits_per_dim
+
+SHOWN = 16  # of the best scored, and of the worst
+
+
+def draw(source, *, num=500):
+    """Scores of training, held-out and altered images, and the held-out images that score best and worst.
+
+    Lower is likelier. Train and test agree unless the model overfits. The altered images are the same held-out ones
+    turned by 180 degrees and as negatives; noise is independent and uniform over the levels, for which the best
+    possible score is log2(levels), reached by a model of nothing else.
+
+    Args:
+      num: images of each kind.
+    """
+    source.need_images("scores")
+    kinds = comparisons(source, num)
+    scores = {name: bits_per_dim(source.log_prob(x), source.flow.dimensions) for name, x in kinds.items()}
+    held_out, order = kinds["test"], np.argsort(scores["test"])
+    figure, ((left, best, worst),) = new_figure((14, 4.4), columns=3, width_ratios=[1.5, 1, 1])
+    ridges(left, scores)
+    for axes, chosen, word in ((best, order[:SHOWN], "best"), (worst, order[::-1][:SHOWN], "worst")):
+        ends = scores["test"][chosen[[0, -1]]]
+        title = f"{word} scored of {len(held_out)} held out: {ends[0]:.2f} to {ends[1]:.2f} bits/dim"
+        draw_panel(axes, Panel(held_out[chosen], source.levels, title=title))
+    return to_picture(figure)
+
+
+def comparisons(source, num):
+    """{kind: images [n, height, width, channels]}, n the same for all that come from the test split."""
+    test, top = source.examples(num), source.levels - 1
+    noise = np.random.default_rng(source.seed).integers(0, source.levels, test.shape, dtype=np.uint8)
+    return {
+        "train": source.examples(num, "train"),
+        "test": test,
+        "test, turned 180°": test[:, ::-1, ::-1],
+        "test, negatives": (top - test).astype(np.uint8),
+        "uniform noise": noise,
+    }
+
+
+def ridges(axes, scores):
+    """A histogram a row, all over the same bits/dim."""
+    values = np.concatenate(list(scores.values()))
+    bins = np.geomspace(values.min() * 0.98, values.max() * 1.02, 120)
+    for row, each in enumerate(reversed(scores.values())):
+        counts, _ = np.histogram(each, bins)
+        axes.stairs(row + 0.85 * counts / counts.max(), bins, baseline=row, fill=True, color=f"C{row}", alpha=0.8)
+    axes.set_xscale("log")
+    labels = [f"{name}\nmean {each.mean():.2f}" for name, each in reversed(scores.items())]
+    axes.set_yticks(np.arange(len(scores)) + 0.3, labels, fontsize=8)
+    axes.set(xlabel="bits/dim", title="")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.3)
