@@ -28,6 +28,8 @@ def draw(source, *, num=200):
     flow, x = source.flow, source.examples(num)
     scales = getattr(source.config.model.flow, "scales", 1)
     terms, latents = tally(flow, x, scales)
+    if scales == 1:
+        terms = {name.removesuffix(" 1"): value for name, value in terms.items()}
     figure, ((left, right),) = new_figure((6.5 + 1.2 * scales, 4.2), columns=2, width_ratios=[2 + scales, 3])
     waterfall(left, {name: bits_per_dim(value.mean(), flow.dimensions) for name, value in terms.items()})
     left.set_title(f"mean of {len(x)} held-out images of {source.dataset.name}", fontsize=10)
@@ -75,13 +77,15 @@ def waterfall(axes, terms):
         start = 0.0 if name == "score" else below
         color = "0.35" if name == "score" else "tab:red" if value > 0 else "tab:green"
         axes.bar(i, value, bottom=start, color=color, width=0.7)
-        axes.annotate(f"{value:+.2f}" if name != "score" else f"{value:.2f}", (i, max(start, start + value)),
-                      xytext=(0, 2), textcoords="offset points", ha="center", fontsize=8)  # fmt: skip
+        words = f"{value:.2f}" if name == "score" else f"{value:+.2f}".replace("-", "−")
+        axes.annotate(words, (i, max(start, start + value)), xytext=(0, 2), textcoords="offset points", ha="center",
+                      fontsize=8)  # fmt: skip
         below = start + value
     names = [*terms, "score"]
     axes.set_xticks(range(len(names)), [name.replace(" ", "\nof scale ") for name in names], fontsize=8)
     axes.set(ylabel="bits/dim")
     axes.axhline(0, color="black", linewidth=0.8)
+    axes.use_sticky_edges = False
     axes.margins(y=0.1)
 
 
@@ -89,12 +93,14 @@ def histograms(axes, latents, prior, prior_name):
     """The density of each scale's latents, and the prior's."""
     reach = {"normal": 4.0, "logistic": 8.0}[prior_name]
     bins = np.linspace(-reach, reach, 61)
+    tallest = []
     for k, part in enumerate(latents, start=1):
-        label = f"scale {k}: {part.shape[1]} latents, std {part.std():.2f}"
-        axes.hist(part.ravel(), bins, density=True, histtype="step", linewidth=1.3, label=label)
+        scale = f"scale {k}: " if len(latents) > 1 else ""
+        label = f"{scale}{part.shape[1]} latents, std {part.std():.2f}"
+        heights, *_ = axes.hist(part.ravel(), bins, density=True, histtype="step", linewidth=1.3, label=label)
+        tallest.append(heights.max())
     line = np.linspace(-reach, reach, 200, dtype=np.float32)
     density = np.exp(prior.log_prob(tf.constant(line[:, None])).numpy())
     axes.plot(line, density, "k--", linewidth=1, label=f"{prior_name} prior")
-    axes.set(xlabel="value of a latent", ylabel="density", ylim=(0, None))
-    axes.margins(y=0.35)
-    axes.legend(fontsize=8)
+    axes.set(xlabel="value of a latent", ylabel="density", ylim=(0, 1.4 * max(density.max(), *tallest)))
+    axes.legend(fontsize=8, loc="upper right")

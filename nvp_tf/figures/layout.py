@@ -32,6 +32,7 @@ class Panel:
     images: uint8 [n, height, width, channels], as `grid` takes them.
     columns: images a row; None for a square grid.
     rows, heads: labels of the grid's rows and columns, or none.
+    framed: the numbers of the images that get a red frame.
     """
 
     images: np.ndarray
@@ -42,6 +43,7 @@ class Panel:
     heads: list[str] = field(default_factory=list)
     x_label: str = ""
     y_label: str = ""
+    framed: list[int] = field(default_factory=list)
 
 
 def tile(images, levels=256, columns=None) -> np.ndarray:
@@ -93,12 +95,18 @@ def page(panels, title="", columns=None, inches=4.0) -> Image.Image:
 
 def draw_panel(axes, panel):
     """A panel on matplotlib axes."""
+    from matplotlib.patches import Rectangle
+
     canvas = tile(panel.images, panel.levels, panel.columns)
     axes.imshow(canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas, cmap="gray", vmin=0, vmax=255,
                 interpolation="nearest")  # fmt: skip
     height, width = panel.images.shape[1:3]
     axes.set_yticks([GAP + (i + 0.5) * (height + GAP) - 1 for i in range(len(panel.rows))], panel.rows)
     axes.set_xticks([GAP + (i + 0.5) * (width + GAP) - 1 for i in range(len(panel.heads))], panel.heads)
+    for i in panel.framed:
+        row, column = divmod(i, panel.columns or math.ceil(len(panel.images) ** 0.5))
+        corner = (column * (width + GAP) + GAP - 1, row * (height + GAP) + GAP - 1)
+        axes.add_patch(Rectangle(corner, width + 1, height + 1, fill=False, color="tab:red", linewidth=2))
     axes.tick_params(length=0, top=False, labeltop=bool(panel.heads), labelbottom=False, labelsize=8)
     axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
     axes.set_title(panel.title, fontsize=10)
@@ -107,7 +115,7 @@ def draw_panel(axes, panel):
 
 def degrees(radians) -> list[str]:
     """Angles as labels."""
-    return [f"{angle * 180 / math.pi:.0f}°".replace("-", "−") for angle in radians]
+    return [f"{round(math.degrees(angle), 1):g}°".replace("-", "−") for angle in radians]
 
 
 def new_figure(size, rows=1, columns=1, **ratios):

@@ -12,8 +12,8 @@ def draw(source, *, angles=8):
         z = cos(a) (cos(b) z1 + sin(b) z2) + sin(a) (cos(b) z3 + sin(b) z4),   a, b = 2 pi k / angles
 
     z1 to z4 are the latents of the images [D]. The squares of the four coefficients add up to 1, so every point has
-    about the norm of a latent. The images themselves are at angles of 0 and 90 degrees, where `angles` is divisible
-    by 4; opposite them are the images of -z.
+    about the norm of a latent. The images themselves, in a red frame, are where a and b are 0 or 90 degrees, and once more
+    where both are turned by 180, if `angles` is divisible by 4.
 
     Args:
       angles: how many, each way.
@@ -23,14 +23,12 @@ def draw(source, *, angles=8):
     if len(four) < 4:
         raise Unfit(f"manifold needs 4 held-out images, {source.dataset.name} has {len(four)}")
     around = 2 * np.pi * np.arange(angles) / angles
-    images = source.decode(coefficients(around).reshape(-1, 4) @ source.encode(four))
-    words = degrees(around)
-    ends = Panel(
-        four, source.levels, columns=2, title="held out", rows=["a = 0°", "a = 90°"], heads=["b = 0°", "b = 90°"]
-    )
-    manifold = Panel(images, source.levels, columns=angles, title="between and beyond them", rows=words, heads=words,
-                     x_label="angle b", y_label="angle a")  # fmt: skip
-    return page([ends, manifold], inches=6)
+    weights = coefficients(around).reshape(-1, 4)
+    images = source.decode(weights @ source.encode(four))
+    at_image = np.flatnonzero(weights.max(axis=1) > 1 - 1e-9)  # where one coefficient is 1
+    panel = Panel(images, source.levels, columns=angles, rows=degrees(around), heads=degrees(around),
+                  x_label="angle b", y_label="angle a", framed=list(at_image))  # fmt: skip
+    return page([panel], title="A manifold through the latents of four held-out images (framed)", inches=6.5)
 
 
 def coefficients(around):

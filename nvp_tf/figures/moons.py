@@ -5,7 +5,7 @@ import numpy as np
 from nvp_tf.figures.layout import new_figure, to_picture
 from nvp_tf.figures.source import Unfit
 
-SPACING, FINE = 0.5, 400  # between two lines of a grid, in deviations; points a line
+LINES, FINE = 25, 500  # of a grid, each way; points a line
 
 
 def draw(source, *, num=2000):
@@ -26,45 +26,48 @@ def draw(source, *, num=2000):
     x = source.examples(num)
     prior = {"normal": "N(0, I)", "logistic": "logistic"}[source.config.model.prior]
     figure, (upper, lower) = new_figure((12, 8), 2, 3)
-    row(upper, z, source.decode, "autumn", ("z", "x", "g"), (f"z ~ {prior}", "x = g(z)"))
-    row(lower, x, source.encode, "winter", ("x", "z", "f"), (f"x of {source.dataset.name}", "z = f(x)"))
+    row(upper, z, source.decode, "Reds", ("z", "x", "g"), (f"z ~ {prior}", "x = g(z)"))
+    row(lower, x, source.encode, "Blues", ("x", "z", "f"), (f"x of {source.dataset.name}", "z = f(x)"))
     # Each space over the same square in both rows, so that above and below can be compared.
-    for left, right in ((upper[0], lower[2]), (lower[0], upper[2])):
-        place = limits(np.concatenate([a.collections[-1].get_offsets() for a in (left, right)]))
-        for axes in (left, right, upper[1] if left is lower[0] else lower[1]):
-            axes.set(xlim=place[0], ylim=place[1], aspect="equal")
+    for panels in ((upper[0], lower[1], lower[2]), (lower[0], upper[1], upper[2])):
+        x_limits, y_limits = limits(
+            np.concatenate([np.asarray(panels[k].collections[-1].get_offsets()) for k in (0, 2)])
+        )
+        for axes in panels:
+            axes.set(xlim=x_limits, ylim=y_limits, aspect="equal")
     return to_picture(figure)
 
 
 def row(axes, points, function, colours, names, titles):
-    """Points with a grid behind them, the grid's image, the points' image."""
+    """Points on a grid, the grid's image, the points' image."""
     start, end, arrow = names
-    lines = grid_lines(points)
+    lines, mapped_points = grid_lines(points), function(points)
     mapped_lines = function(lines.reshape(-1, 2)).reshape(lines.shape)
-    colour = {"c": points[:, 0], "cmap": colours, "s": 4, "linewidths": 0}
-    for place, curves, grey in (
-        (axes[0], lines, "0.85"),
-        (axes[1], mapped_lines, None),
-        (axes[2], mapped_lines, "0.9"),
-    ):
-        for curve in curves:
-            place.plot(*curve.T, color=grey or "0.45", linewidth=0.6, zorder=0)
-    axes[0].scatter(*points.T, **colour)
-    axes[2].scatter(*function(points).T, **colour)
+    draw_lines(axes[0], lines, "0.9", "0.9")
+    draw_lines(axes[1], mapped_lines, f"tab:{colours[:-1].lower()}", "0.4")
+    # From the middle of the colour map on: what is nearly white is not seen.
+    shade = 0.4 + 0.6 * np.argsort(np.argsort(points[:, 0])) / len(points)
+    for place, where in ((axes[0], points), (axes[2], mapped_points)):
+        place.scatter(*where.T, c=shade, cmap=colours, vmin=0, vmax=1, s=5, linewidths=0)
     words = (titles[0], f"{arrow}: the grid of {start} in the plane of {end}", titles[1])
     for place, name, title in zip(axes, (start, end, end), words, strict=True):
-        place.set(xlabel=f"{name}$_1$", ylabel=f"{name}$_2$")
-        place.set_title(title, fontsize=10)
+        place.set(xlabel=f"${name}_1$", ylabel=f"${name}_2$")
+        place.set_title(title, fontsize=11)
+
+
+def draw_lines(axes, lines, across, up):
+    """Both families of a grid, each in its colour."""
+    for i, line in enumerate(lines):
+        axes.plot(*line.T, color=across if i < LINES else up, linewidth=0.6, zorder=0)
 
 
 def grid_lines(points):
-    """Straight lines over where the points are, [lines, FINE, 2]: first those across, then those up."""
-    centre, spread = points.mean(axis=0), points.std(axis=0)
-    reach = np.abs((points - centre) / spread).max()
-    at = SPACING * np.arange(-np.ceil(reach / SPACING), np.ceil(reach / SPACING) + 1)
-    along = np.linspace(at[0], at[-1], FINE)
-    up = np.stack(np.broadcast_arrays(at[:, None], along), axis=-1)
-    return (centre + spread * np.concatenate([up[..., ::-1], up])).astype(np.float32)
+    """Straight lines over where the points are, [2 LINES, FINE, 2]: first those across, then those up."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    at, along = np.linspace(low, high, LINES), np.linspace(low, high, FINE)
+    across = np.stack(np.meshgrid(along[:, 0], at[:, 1]), axis=-1)
+    up = np.stack(np.meshgrid(at[:, 0], along[:, 1], indexing="ij"), axis=-1)
+    return np.concatenate([across, up]).astype(np.float32)
 
 
 def limits(points):

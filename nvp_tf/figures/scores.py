@@ -26,7 +26,7 @@ def draw(source, *, num=500):
     ridges(left, scores)
     for axes, chosen, word in ((best, order[:SHOWN], "best"), (worst, order[::-1][:SHOWN], "worst")):
         ends = scores["test"][chosen[[0, -1]]]
-        title = f"{word} scored of {len(held_out)} held out: {ends[0]:.2f} to {ends[1]:.2f} bits/dim"
+        title = f"{word} of {len(held_out)} held out\n{ends[0]:.2f} to {ends[1]:.2f} bits/dim"
         draw_panel(axes, Panel(held_out[chosen], source.levels, title=title))
     return to_picture(figure)
 
@@ -46,14 +46,19 @@ def comparisons(source, num):
 
 def ridges(axes, scores):
     """A histogram a row, all over the same bits/dim."""
+    from matplotlib.ticker import LogLocator
+
     values = np.concatenate(list(scores.values()))
     bins = np.geomspace(values.min() * 0.98, values.max() * 1.02, 120)
     for row, each in enumerate(reversed(scores.values())):
         counts, _ = np.histogram(each, bins)
         axes.stairs(row + 0.85 * counts / counts.max(), bins, baseline=row, fill=True, color=f"C{row}", alpha=0.8)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     labels = [f"{name}\nmean {each.mean():.2f}" for name, each in reversed(scores.items())]
     axes.set_yticks(np.arange(len(scores)) + 0.3, labels, fontsize=8)
-    axes.set(xlabel="bits/dim", title="")
+    axes.set(xlabel="bits/dim (lower is likelier)")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", alpha=0.3)
