@@ -100,6 +100,7 @@ class RealNVPConfig(Section):
     checkerboard: str = _choice("masked", "masked", "packed")
     batch_norm: bool = True
     momentum: float = _number(0.9, 0.0, 0.9999)  # of running statistics, the networks' too
+    epsilon: float = _number(1e-4, 0.0)  # added to the flow's batch norm's variance
     network_dtype: str = _choice("float32", "float32", "bfloat16")
 
 

@@ -5,9 +5,9 @@ import numpy as np
 from nvp_tf.data.split import ArraySplit, DataSet
 
 
-def two_moons(data_dir):
+def two_moons(config):
     """Two interleaved half circles in the plane, with Gaussian noise of deviation 0.1."""
-    del data_dir
+    del config
     from sklearn.datasets import make_moons
 
     sizes = {"train": 10000, "valid": 2000, "test": 5000}
@@ -18,9 +18,9 @@ def two_moons(data_dir):
     return DataSet(name="two_moons", event_shape=(2,), levels=None, **splits)
 
 
-def digits(data_dir):
+def digits(config):
     """1797 handwritten digits of 8x8 pixels with values 0 to 16: 1400 to train on, 100 and 297 held out."""
-    del data_dir
+    del config
     from sklearn.datasets import load_digits
 
     images = load_digits().images.astype(np.uint8)[..., None]

@@ -12,15 +12,16 @@ _VALID = 2000  # The last training images.
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
-def mnist(data_dir):
+def mnist(config):
     """Handwritten digits, 28x28."""
-    return _load("mnist", data_dir, folder=data_dir)
+    return _load("mnist", config.data_dir, folder=config.data_dir)
 
 
-def fashion_mnist(data_dir):
+def fashion_mnist(config):
     """Clothes, 28x28; without a data_dir, also from where Debian's package puts them."""
     remedy = "no data_dir after `apt install dataset-fashion-mnist`, "
-    return _load("fashion_mnist", data_dir, folder=_DEBIAN if data_dir is None else data_dir, remedy=remedy)
+    folder = _DEBIAN if config.data_dir is None else config.data_dir
+    return _load("fashion_mnist", config.data_dir, folder, remedy)
 
 
 def _load(name, data_dir, folder, remedy=""):

@@ -20,9 +20,9 @@ _STRIPS = {
 }
 
 
-def photos(data_dir):
+def photos(config):
     """32x32 crops of scikit-learn's two sample photographs; no pixel is in two splits."""
-    del data_dir
+    del config
     photographs = _photographs()
     corners = {part: _corners(photographs.shape, strips) for part, strips in _STRIPS.items()}
     pixels, width = photographs.reshape(-1, 3), photographs.shape[2]

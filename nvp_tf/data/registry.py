@@ -3,16 +3,18 @@
 import dataclasses
 
 from nvp_tf.data.bundled import digits, two_moons
+from nvp_tf.data.folder import folder
 from nvp_tf.data.mnist import fashion_mnist, mnist
 from nvp_tf.data.photos import photos
 from nvp_tf.data.split import DataSet, Flipped
 from nvp_tf.data.tfds_images import tfds_images
 from nvp_tf.errors import UserError
 
-# Each takes the data directory, which may be None.
+# Each takes a DataConfig.
 _LOADERS = {
     "digits": digits,
     "fashion_mnist": fashion_mnist,
+    "folder": folder,
     "mnist": mnist,
     "photos": photos,
     "two_moons": two_moons,
@@ -31,7 +33,7 @@ def load(config) -> DataSet:
       UserError: an unknown name, data that is missing or damaged, or flips of vectors.
     """
     loader = _LOADERS.get(config.name)
-    data = loader(config.data_dir) if loader else tfds_images(config.name, config.data_dir, built_in=names())
+    data = loader(config) if loader else tfds_images(config.name, config.data_dir, built_in=names())
     if not config.flips:
         return data
     if len(data.event_shape) != 3:
