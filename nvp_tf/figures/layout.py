@@ -81,8 +81,11 @@ def page(panels, title="", columns=None, inches=4.0) -> Image.Image:
     columns = columns or len(panels)
     rows = math.ceil(len(panels) / columns)
     shapes = [tile(p.images, p.levels, p.columns).shape for p in panels]
-    widths = [max(s[1] / s[0] for s in shapes[c::columns]) * inches + 0.4 for c in range(columns)]
-    size = (sum(widths), rows * (inches + 0.4) + (0.4 if title else 0))
+    # Room for words: labels of rows at the left, of columns above, of axes at the left and below.
+    beside = 0.1 + 0.5 * any(p.rows for p in panels) + 0.3 * any(p.y_label for p in panels)
+    above = 0.1 + 0.3 * sum(any(words) for words in zip(*((p.title, p.heads, p.x_label) for p in panels), strict=True))
+    widths = [max(s[1] / s[0] for s in shapes[c::columns]) * inches + beside for c in range(columns)]
+    size = (sum(widths), rows * (inches + above) + 0.4 * bool(title))
     figure, axes = new_figure(size, rows, columns, width_ratios=widths)
     for place, panel in zip(axes.ravel(), panels, strict=False):
         draw_panel(place, panel)

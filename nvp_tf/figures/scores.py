@@ -22,11 +22,11 @@ def draw(source, *, num=500):
     kinds = comparisons(source, num)
     scores = {name: bits_per_dim(source.log_prob(x), source.flow.dimensions) for name, x in kinds.items()}
     held_out, order = kinds["test"], np.argsort(scores["test"])
-    figure, ((left, best, worst),) = new_figure((14, 4.4), columns=3, width_ratios=[1.5, 1, 1])
+    figure, ((left, best, worst),) = new_figure((14.5, 4.4), columns=3, width_ratios=[1.4, 1, 1])
     ridges(left, scores)
     for axes, chosen, word in ((best, order[:SHOWN], "best"), (worst, order[::-1][:SHOWN], "worst")):
         ends = scores["test"][chosen[[0, -1]]]
-        title = f"{word} of {len(held_out)} held out\n{ends[0]:.2f} to {ends[1]:.2f} bits/dim"
+        title = f"{word} of {len(held_out)} held out: {ends[0]:.2f} to {ends[1]:.2f} bits/dim"
         draw_panel(axes, Panel(held_out[chosen], source.levels, title=title))
     return to_picture(figure)
 
