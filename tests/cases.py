@@ -68,8 +68,14 @@ def randomize(layer, seed=0, spread=1.0):
     for part in parts(layer):
         if isinstance(part, Whitening):
             (size,) = part.event_shape
-            rows = rng.standard_normal((2 * size, size)) @ rng.standard_normal((size, size))
-            part.fit(rows.mean(axis=0), np.cov(rows.T))
+            if size < 50:
+                rows = rng.standard_normal((2 * size, size)) @ rng.standard_normal((size, size))
+                part.fit(rows.mean(axis=0), np.cov(rows.T))
+            else:  # The eigenvectors of a whole photograph take a minute.
+                factor = rng.uniform(0.5, 2, (size, 1))
+                part.matrix.assign(np.eye(size) * factor)
+                part.inverse_matrix.assign(np.eye(size) / factor)
+                part.log_det.assign(np.log(factor).sum())
     return layer
 
 
@@ -228,6 +234,17 @@ PRESET_PARAMETERS = {
     "realnvp_photos": 1_926_556,
     "nice_fashion_mnist": 19_158_352,
     "realnvp_fashion_mnist": 1_278_870,
+    "nice_mnist": 19_158_352,
+    "nice_tfd": 346_166_912,
+    "nice_svhn": 72_617_216,
+    "nice_cifar10": 72_617_216,
+    "realnvp_cifar10": 19_609_545,
+    "realnvp_imagenet32": 46_220_359,
+    "realnvp_imagenet64": 96_363_237,
+    "realnvp_lsun_bedroom": 96_363_237,
+    "realnvp_lsun_tower": 96_363_237,
+    "realnvp_lsun_church_outdoor": 96_363_237,
+    "realnvp_celeba": 96_363_237,
 }
 
 

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "nvp_tf"
 DOORS = {"__init__.py"}  # may import anything, inside functions
 
 RANKS = {
-    0: ["errors.py", "config.py", "presets.py", "masks.py", "files.py", "cli.py"],
+    0: ["errors.py", "config.py", "presets/", "masks.py", "files.py", "cli.py"],
     1: ["priors.py", "networks.py", "statistics.py", "objectives.py", "layers/base.py"],
     2: ["layers/"],
     3: ["models/"],
@@ -21,7 +21,17 @@ RANKS = {
     6: ["door.py"],
 }
 SAME_RANK = {
-    "presets.py": {"config.py", "errors.py"},
+    "presets/preset.py": {"config.py"},
+    "presets/nice.py": {"config.py", "presets/preset.py"},
+    "presets/real_nvp.py": {"config.py", "presets/preset.py"},
+    "presets/small.py": {"config.py", "presets/preset.py"},
+    "presets/__init__.py": {
+        "errors.py",
+        "presets/nice.py",
+        "presets/preset.py",
+        "presets/real_nvp.py",
+        "presets/small.py",
+    },
     "config.py": {"errors.py"},
     "cli.py": {"errors.py"},
     "networks.py": {"statistics.py"},

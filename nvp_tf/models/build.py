@@ -121,7 +121,8 @@ class _RealNVP:
         )
         layers = [self.layer(Coupling, mask, network, self.layer(Affine), name=name)]
         if config.batch_norm:
-            layers.append(self.layer(BatchNormalization, mask, config.momentum, name=f"{name}_norm"))
+            norm = self.layer(BatchNormalization, mask, config.momentum, config.epsilon, name=f"{name}_norm")
+            layers.append(norm)
         return layers
 
     def layer(self, cls, *args, **kwargs):

@@ -1,22 +1,60 @@
-"""The Real NVP of the thesis for 32x32 photographs, at its full size, in float32."""
+"""The Real NVPs of the thesis at their full size: their shapes, and the way there and back in float32."""
 
+import math
 import re
 
 import numpy as np
-from cases import parameters, parts, randomize
+import pytest
+from cases import parts, randomize
 
-from nvp_tf.config import ModelConfig, PixelsConfig, RealNVPConfig
+from nvp_tf.layers.chain import FactorOut
 from nvp_tf.layers.coupling import Coupling
 from nvp_tf.models.build import build
+from nvp_tf.presets import PRESETS
+
+# (couplings; shapes of checkerboard couplings, then of channel couplings, at each scale; latents left behind by each)
+SHAPES = {
+    "realnvp_cifar10": (10, [(32, 32, 3), (16, 16, 6)], [(16, 16, 12)], [1536, 1536]),
+    "realnvp_imagenet32": (
+        22,
+        [(32, 32, 3), (16, 16, 6), (8, 8, 12), (4, 4, 24)],
+        [(16, 16, 12), (8, 8, 24), (4, 4, 48)],
+        [1536, 768, 384, 384],
+    ),
+    "realnvp_imagenet64": (
+        28,
+        [(64, 64, 3), (32, 32, 6), (16, 16, 12), (8, 8, 24), (4, 4, 48)],
+        [(32, 32, 12), (16, 16, 24), (8, 8, 48), (4, 4, 96)],
+        [6144, 3072, 1536, 768, 768],
+    ),
+}
 
 
-def test_full_size():
-    flow_config = RealNVPConfig(scales=4, couplings=3, filters=32, blocks=4)
-    flow = build(ModelConfig((32, 32, 3), flow_config, PixelsConfig(256)))
-    assert sum(isinstance(part, Coupling) for part in parts(flow)) == 22
-    assert parameters(flow) == 46_220_359
-    randomize(flow, spread=0.8)
+def shapes(flow, kind):
+    """{scale: event shape} of its couplings of a kind."""
+    found = {}
+    for part in parts(flow):
+        match = re.fullmatch(rf"scale_(\d)_{kind}_\d", part.name)
+        if match and isinstance(part, Coupling):
+            shape = found.setdefault(int(match[1]), part.event_shape)
+            assert shape == part.event_shape
+    return [found[scale] for scale in sorted(found)]
 
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_at_every_scale(name):
+    flow = build(PRESETS[name].config.model)
+    couplings, checkerboards, channels, latents = SHAPES[name]
+    assert sum(isinstance(part, Coupling) for part in parts(flow)) == couplings
+    assert shapes(flow, "checkerboard") == checkerboards
+    assert shapes(flow, "channel") == channels
+    left = sorted((math.prod(p.event_shape) // 2 for p in parts(flow) if isinstance(p, FactorOut)), reverse=True)
+    assert [*left, left[-1]] == latents and sum(latents) == flow.dimensions
+    assert flow.latent_shape == flow.event_shape
+
+
+def test_there_and_back():
+    flow = randomize(build(PRESETS["realnvp_imagenet32"].config.model), spread=0.8)
     x = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8")
     v = flow.pixels.dequantize(x, flow.noise_pattern())
     z, log_det = flow.bijector.forward(v)
