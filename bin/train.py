@@ -46,7 +46,7 @@ def preset_config():
     config = presets.get(FLAGS.preset).config
     same_data = FLAGS.dataset in (None, config.data.name)
     directory = FLAGS.data_dir and os.path.abspath(FLAGS.data_dir)
-    data = DataConfig(FLAGS.dataset or config.data.name, directory, config.data.flips and same_data)
+    data = dataclasses.replace(config.data, data_dir=directory) if same_data else DataConfig(FLAGS.dataset, directory)
     config = dataclasses.replace(config, data=data).override([s for s in FLAGS.set if s.startswith("data.")])
     if same_data:
         config.override(model_and_train_keys())
