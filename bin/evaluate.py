@@ -46,6 +46,8 @@ def main():
         FLAGS.limit,
         lambda batches: tqdm(batches, unit="batch", disable=not FLAGS.progress),
     )
+    if FLAGS.weights == "best" and not FLAGS.limit:
+        run.write_score(FLAGS.split, figures)
     return figures | {"dataset": dataset.name, "split": FLAGS.split, "weights": FLAGS.weights, "run_dir": FLAGS.run_dir}
 
 

@@ -6,12 +6,14 @@ state.weights.h5    what training resumes from: weights, optimizer, averages
 last.weights.h5     the flow as of the last evaluation (the averaged weights, where they are kept)
 best.weights.h5     the flow with the best validation score
 metrics.csv         one row an evaluation
+scores.json         figures of whole splits under the best weights, as training and bin/evaluate.py found them
 samples/            pictures drawn along the way
 tensorboard/        the same scalars and pictures for TensorBoard
 """
 
 import csv
 import json
+import math
 import os
 import platform
 import time
@@ -75,14 +77,20 @@ class RunDir:
         """The file of the flow's weights, "best" or "last".
 
         Raises:
-          UserError: another name, or a run that has not been evaluated yet.
+          UserError: another name, or a run that has not been evaluated yet, or never with a score.
         """
         if which not in WEIGHTS:
             raise UserError(f"weights is {which!r}, expected one of {', '.join(WEIGHTS)}")
         file = self.path / f"{which}.weights.h5"
         if not file.is_file():
-            raise UserError(f"{self.path} has no {file.name}: the run has no evaluated weights yet, train it further")
+            raise UserError(f"{self.path} has no {file.name}: {self._why_no_weights()}")
         return file
+
+    def _why_no_weights(self):
+        scores = [row["valid_log_prob"] for row in self.read_metrics() if row["valid_log_prob"] is not None]
+        if scores and all(math.isnan(score) for score in scores):
+            return f"each of its {len(scores)} validation scores is nan, expected a number; look at the validation data"
+        return "the run has no evaluated weights yet, train it further"
 
     def load_flow(self, which="best", dtype="float32"):
         """The run's Flow with its weights."""
@@ -93,6 +101,8 @@ class RunDir:
         return flow
 
     def save_flow(self, flow, which):
+        if which == "best":
+            self._scores_file.unlink(missing_ok=True)  # of the weights that go
         save_weights(flow, self.path / f"{which}.weights.h5")
 
     def write_metadata(self, parameters: int, whitening: dict | None):
@@ -107,7 +117,27 @@ class RunDir:
             "cores": os.cpu_count(),
         }
         value = {"parameters": parameters, "whitening": whitening, "versions": versions} | made
-        _write(self.path / "metadata.json", json.dumps(value, indent=2) + "\n")
+        _write(self._metadata_file, json.dumps(value, indent=2) + "\n")
+
+    @property
+    def metadata(self) -> dict:
+        """What `write_metadata` wrote; {} where training has not begun."""
+        return self._read_json(self._metadata_file)
+
+    @property
+    def scores(self) -> dict[str, dict]:
+        """Split -> the figures of its last whole evaluation under the best weights."""
+        return self._read_json(self._scores_file)
+
+    def write_score(self, split: str, figures: dict):
+        """Keeps the figures of a whole split under the best weights."""
+        _write(self._scores_file, json.dumps(self.scores | {split: figures}, indent=2) + "\n")
+
+    def _read_json(self, file):
+        try:
+            return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{file} is corrupt: {error}") from None
 
     def read_metrics(self) -> list[dict]:
         """The rows of metrics.csv as floats; an empty cell is None."""
@@ -131,8 +161,16 @@ class RunDir:
         return self.path / "config.json"
 
     @property
+    def _metadata_file(self):
+        return self.path / "metadata.json"
+
+    @property
     def _metrics_file(self):
         return self.path / "metrics.csv"
+
+    @property
+    def _scores_file(self):
+        return self.path / "scores.json"
 
 
 def save_weights(model, file: Path):

@@ -206,6 +206,7 @@ class _Training:
     def _report(self):
         best = self.run.load_flow("best")
         figures = Evaluator(best).evaluate(self.dataset.test)
+        self.run.write_score("test", figures)
         last = self.rows[-1]
         return figures | {
             "split": "test",
@@ -217,7 +218,8 @@ class _Training:
         }
 
     def _diverged(self, step, loss, norm, batch):
-        batch = {name: self.strategy.experimental_local_results(value)[0] for name, value in batch.items()}
+        parts = self.strategy.experimental_local_results
+        batch = {name: tf.concat(parts(value), axis=0) for name, value in batch.items()}
         flow = self.state.flow
         v = batch["x"] if flow.pixels is None else flow.pixels.dequantize(batch["x"], batch["noise"])
         sizes = [(float(tf.reduce_max(tf.abs(log_det))), name) for name, log_det in flow.bijector.log_dets(v, True)]

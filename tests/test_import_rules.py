@@ -17,7 +17,7 @@ RANKS = {
     2: ["layers/"],
     3: ["models/"],
     4: ["views.py", "run_dir.py", "training_state.py", "data/"],
-    5: ["training.py", "evaluation.py", "export.py", "initialization.py", "figures/"],
+    5: ["training.py", "evaluation.py", "export.py", "initialization.py", "tables.py", "figures/"],
     6: ["door.py"],
 }
 SAME_RANK = {

@@ -1,0 +1,32 @@
+"""Tables 5.1 and 5.2 of the thesis in Markdown, beside the scores of the runs found under a folder.
+
+python bin/tables.py --runs=runs --out=tables.md
+
+A run's score is the one that training ended with, or that bin/evaluate.py found last.
+"""
+
+import sys
+
+from absl import flags
+
+from nvp_tf import cli
+from nvp_tf.files import written_whole
+from nvp_tf.tables import find_runs, tables
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("runs", "runs", "The folder to look for runs in, at any depth.")
+flags.DEFINE_string("out", None, "The Markdown file to write; it is also printed to stderr.")
+
+
+def main():
+    runs = find_runs(FLAGS.runs)
+    text = tables(runs)
+    print(text, file=sys.stderr)
+    if FLAGS.out:
+        with written_whole(FLAGS.out) as partial:
+            partial.write_text(text, encoding="utf-8")
+    return {"runs": len(runs), "scored": sum("test" in run.scores for run in runs), "out": FLAGS.out}
+
+
+if __name__ == "__main__":
+    cli.run(main)
