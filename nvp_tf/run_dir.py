@@ -93,10 +93,10 @@ class RunDir:
         return "the run has no evaluated weights yet, train it further"
 
     def load_flow(self, which="best", dtype="float32"):
-        """The run's Flow with its weights."""
+        """The run's Flow with its weights, both directions exact."""
         from nvp_tf.models.build import build
 
-        flow = build(self.config.model, dtype)
+        flow = build(self.config.model.exact(), dtype)
         load_weights(flow, self.weights_file(which))
         return flow
 

@@ -10,8 +10,7 @@ import tensorflow as tf
 from nvp_tf import data
 from nvp_tf.data import evaluation_batches
 from nvp_tf.errors import UserError
-from nvp_tf.models.build import build
-from nvp_tf.run_dir import RunDir, load_weights
+from nvp_tf.run_dir import RunDir
 from nvp_tf.training import check_fits
 
 BATCH = 100  # examples a call
@@ -41,14 +40,7 @@ class Source:
 
     @functools.cached_property
     def flow(self):
-        """The run's Flow, its networks in float32: in bfloat16 up to one image in ten comes back from its latents with
-        a pixel changed by a level or more, for the two directions see inputs that are rounded differently."""
-        model = self.config.model
-        if hasattr(model.flow, "network_dtype"):
-            model = dataclasses.replace(model, flow=dataclasses.replace(model.flow, network_dtype="float32"))
-        flow = build(model)
-        load_weights(flow, self.run.weights_file(self.weights))
-        return flow
+        return self.run.load_flow(self.weights)
 
     @functools.cached_property
     def dataset(self):
