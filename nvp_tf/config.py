@@ -150,7 +150,6 @@ class ModelConfig(Section):
                     f"event_shape is {shape}, expected more than one pixel at the last of {self.flow.scales} scales"
                 )
 
-
     def exact(self) -> "ModelConfig":
         """The same model with its networks in the flow's own dtype.
 
