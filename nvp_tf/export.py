@@ -81,6 +81,7 @@ def export(flow, export_dir, check) -> dict:
     """
     export_dir = Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(export_dir)
     partial = export_dir / f"{PARTIAL}{os.getpid()}"
     try:
         served = Served(flow)
@@ -93,6 +94,27 @@ def export(flow, export_dir, check) -> dict:
     path = export_dir / str(version)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return {"path": str(path), "version": version, "size_bytes": size} | figures
+
+
+def _remove_leftovers(export_dir):
+    """What exports that were killed left behind; one that still runs keeps its own."""
+    for folder in export_dir.glob(f"{PARTIAL}*"):
+        pid = folder.name.removeprefix(PARTIAL)
+        if pid.isdigit() and not _runs(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid):
+    """Whether another process of that number runs. In a container ours may have had the same."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 def _compare(flow, signatures, name, x) -> dict:
