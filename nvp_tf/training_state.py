@@ -71,6 +71,8 @@ class TrainingState(keras.Model):
         norm = tf.linalg.global_norm(gradients)
         if self.config.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm, norm)
+        # No NaN reaches the weights: they must still tell which layer it came from.
+        gradients = [tf.where(tf.math.is_finite(norm), g, 0) for g in gradients]
         # Keras sums over replicas once more.
         self.optimizer.apply_gradients([(g / replicas, v) for g, v in zip(gradients, variables, strict=True)])
         return sum_over_replicas(loss), norm

@@ -28,6 +28,7 @@ from nvp_tf import presets, training
 from nvp_tf.config import DataConfig
 from nvp_tf.data import from_arrays, load, training_batches
 from nvp_tf.data.split import DataSet, Split
+from nvp_tf.errors import UserError
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.run_dir import RunDir
 
@@ -38,14 +39,16 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("batch_norm, clip_norm", [(True, 1e6), (True, 0.5), (False, 0.5)])
-def test_two_replicas_are_one(batch_norm, clip_norm):
+@pytest.mark.parametrize(
+    "checkerboard, batch_norm, clip_norm",
+    [("masked", True, 1e6), ("packed", True, 1e6), ("masked", True, 0.5), ("packed", False, 0.5)],
+)
+def test_two_replicas_are_one(checkerboard, batch_norm, clip_norm):
     """SGD, which does not hide a gradient's scale as Adam does; 7 examples are 4 and 3."""
     config = nvp_tf.preset(
         "realnvp_digits",
         *("model.flow.scales=1", "model.flow.filters=3", "model.flow.blocks=1", "model.flow.couplings=1"),
-        # Whichever the preset has: roundings that move a unit over its ReLU's kink are not what is tested.
-        "model.flow.checkerboard=packed",
+        f"model.flow.checkerboard={checkerboard}",
         *("train.batch_size=7", "train.l2=0.01", "train.ema_decay=0.9", f"train.clip_norm={clip_norm}"),
         f"model.flow.batch_norm={str(batch_norm).lower()}",
     )
@@ -66,6 +69,12 @@ def sgd_steps(config, number, steps=12):
         state = training.TrainingState(config)
         state.optimizer = keras.optimizers.SGD(0.01)
         state.optimizer.build(state.flow.trainable_variables)
+        # At beta 0 the zeros of a masked input, whose mean is 0 after a batch norm, sit on the kink of the
+        # network's first ReLU: the sign of a rounding error would choose the gradient of all of them at once.
+        for weight in state.flow.trainable_variables:
+            if weight.path.endswith("/beta"):
+                weight.assign(weight + 0.1)
+        state.start_average()
 
     @tf.function
     def step(batch):
@@ -109,6 +118,29 @@ def test_killed_and_interrupted_run_ends_as_an_uninterrupted_one(tmp_path):
         [(row["step"], row["valid_log_prob"]) for row in RunDir(run).read_metrics()] for run in (whole, part.path)
     ]
     assert [row for row in scores[1] if row[1] is not None] == scores[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_after_its_step(number, tmp_path, monkeypatch):
+    def struck(self, step, batch, one_step=training._Training._one_step):
+        if step == 3:
+            signal.raise_signal(number)
+        one_step(self, step, batch)
+
+    monkeypatch.setattr(training._Training, "_one_step", struck)
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 3: the same command goes on from there"):
+        train_vectors(tmp_path, evaluate_every=4)
+    assert iterations(RunDir(tmp_path).state) == 3 and signal.getsignal(number) is before
+
+
+def train_vectors(run_dir, evaluate_every=1):
+    """Four steps on a few vectors."""
+    keys = ("model.flow.couplings=2", "train.batch_size=8", "train.steps=4", f"train.evaluate_every={evaluate_every}")
+    config = nvp_tf.preset("realnvp_two_moons", *keys)
+    vectors = from_arrays(np.random.RandomState(0).randn(40, 3).astype(np.float32))
+    config = config.for_data(DataConfig("arrays"), (3,), None)
+    training.train(config, vectors, run_dir, replicas(1), progress=False)
 
 
 def datasets(file):
@@ -167,7 +199,7 @@ def replicas(number):
 
 
 class SpoiltFrom(Split):
-    """Vectors that are NaN from the training example of that number on."""
+    """Vectors with a NaN, where the first coupling changes them, from the training example of that number on."""
 
     size = 64
 
@@ -176,7 +208,7 @@ class SpoiltFrom(Split):
 
     def read(self, index, seed):
         x = tf.random.stateless_normal((tf.shape(index)[0], 3), [1, 2])
-        return tf.where((seed[:, 1] >= self.number)[:, None], np.nan, x)
+        return tf.where((seed[:, 1] >= self.number)[:, None] & [False, True, False], np.nan, x)
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -185,10 +217,11 @@ def test_nan_stops_and_the_last_good_state_stays(number, tmp_path):
         "realnvp_two_moons", "model.flow.couplings=2", "train.batch_size=8", "train.evaluate_every=4", "train.steps=20"
     )
     config = config.for_data(DataConfig("spoilt"), (3,), None)
-    whole, spoilt = SpoiltFrom(10**9), SpoiltFrom(8 * 9 + 2)
+    whole, spoilt = SpoiltFrom(10**9), SpoiltFrom(8 * 9 + 6)  # of two replicas, the second's
     data = DataSet("spoilt", (3,), None, spoilt, whole, whole)
     strategy = replicas(number)
-    with pytest.raises(training.Diverged, match=r"step 10: .* of coupling_\d; the state of step 8 is kept; try .*rate"):
+    said = r"step 10: .* is nan nats, of coupling_1; the state of step 8 is kept; try .*rate"
+    with pytest.raises(training.Diverged, match=said):
         training.train(config, data, tmp_path, strategy, progress=False)
     assert iterations(RunDir(tmp_path).state) == 8
     assert np.isfinite(nvp_tf.load(tmp_path).log_prob(np.zeros((1, 3), np.float32)).numpy()).all()
@@ -212,10 +245,13 @@ def test_a_bad_score_does_not_hide_the_best(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(RunDir, "save_flow", lambda self, flow, which, save=RunDir.save_flow: (
         saved.append(which), save(self, flow, which)))  # fmt: skip
-    config = nvp_tf.preset(
-        "realnvp_two_moons", "model.flow.couplings=2", "train.batch_size=8", "train.evaluate_every=1", "train.steps=4"
-    )
-    vectors = from_arrays(np.random.RandomState(0).randn(40, 3).astype(np.float32))
-    config = config.for_data(DataConfig("arrays"), (3,), None)
-    training.train(config, vectors, tmp_path, replicas(1), progress=False)
+    train_vectors(tmp_path)
     assert saved == ["last", "last", "best", "last", "best", "last"]
+
+
+def test_no_score_at_all_is_said(tmp_path, monkeypatch):
+    score = {"log_prob": float("nan"), "bits_per_dim": None}
+    monkeypatch.setattr(Evaluator, "evaluate", lambda self, split: score)
+    with pytest.raises(UserError, match=r"has no best.weights.h5: each of its 4 validation scores is nan, expected a"):
+        train_vectors(tmp_path)
+    nvp_tf.load(tmp_path, weights="last")
