@@ -60,6 +60,7 @@ FIGURES = {
     "latents": Figure("latents"),
     "spectrum": Figure("spectrum"),
     "scores": Figure("scores"),
+    "curves": Figure("curves"),
 }
 
 
