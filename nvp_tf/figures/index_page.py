@@ -8,7 +8,7 @@ from nvp_tf.figures import registry
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 figure { margin: 2.5rem 0; } figure img { max-width: 100%; height: auto; }
-figcaption, .small { color: #555; font-size: .9rem; } figcaption b { color: #222; }
+figcaption { color: #555; font-size: .9rem; } figcaption b { color: #222; }
 table { border-collapse: collapse; } td, th { padding: .15rem .9rem .15rem 0; text-align: left; vertical-align: top; }
 pre { white-space: pre-wrap; } details { margin: 1rem 0; }
 """
@@ -71,8 +71,9 @@ def _figure(name, entry):
     how = f"bin/figure.py {name}{options} --seed={entry['made_of']['seed']}"
     return (
         f'<figure id="{name}"><img src="{escape(entry["file"])}" alt="{escape(figure.summary)}">'
-        f"<figcaption><b>{name}</b>{thesis}: {escape(figure.summary)}<br>"
-        f'<span class="small"><code>{escape(how)}</code></span></figcaption></figure>'
+        f"<figcaption><b>{name}</b>{thesis}: {escape(figure.summary)}"
+        f"<details><summary><code>{escape(how)}</code></summary>"
+        f"<pre>{escape(figure.explanation)}</pre></details></figcaption></figure>"
     )
 
 

@@ -42,7 +42,8 @@ def tally(flow, x, scales):
 
     The terms add up to `flow.log_prob(x)`.
     """
-    graph = tf.function(lambda batch: _tally(flow, batch, scales), reduce_retracing=True)
+    images = tf.TensorSpec((None, *flow.event_shape), tf.uint8)
+    graph = tf.function(lambda batch: _tally(flow, batch, scales), [images])
     batches = [graph(x[i : i + BATCH]) for i in range(0, len(x), BATCH)]
     terms = {name: np.concatenate([b[0][name] for b in batches]).astype(np.float64) for name in batches[0][0]}
     return terms, [np.concatenate(part) for part in zip(*(b[1] for b in batches), strict=True)]
@@ -58,7 +59,7 @@ def _tally(flow, x, scales):
     for name, log_det in flow.bijector.log_dets(v):
         scale = re.match(r"scale_(\d+)", name)
         terms[name if name == "pixels" else f"layers {int(scale[1]) + 1 if scale else 1}"] += log_det
-    return terms, [tf.reshape(part, [len(x), -1]) for part in latents]
+    return terms, [tf.reshape(part, [tf.shape(x)[0], -1]) for part in latents]
 
 
 def by_scale(z, scales):
@@ -72,6 +73,8 @@ def by_scale(z, scales):
 
 def waterfall(axes, terms):
     """Bars that each begin where the last one ended, and their sum."""
+    from matplotlib.patches import Patch
+
     below = 0.0
     for i, (name, value) in enumerate([*terms.items(), ("score", sum(terms.values()))]):
         start = 0.0 if name == "score" else below
@@ -84,9 +87,10 @@ def waterfall(axes, terms):
     names = [*terms, "score"]
     axes.set_xticks(range(len(names)), [name.replace(" ", "\nof scale ") for name in names], fontsize=8)
     axes.set(ylabel="bits/dim")
+    axes.legend(handles=[Patch(color="tab:red", label="costs"), Patch(color="tab:green", label="wins")], fontsize=8)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.use_sticky_edges = False
-    axes.margins(y=0.1)
+    axes.margins(y=0.2)
 
 
 def histograms(axes, latents, prior, prior_name):

@@ -12,8 +12,8 @@ def draw(source, *, angles=8):
         z = cos(a) (cos(b) z1 + sin(b) z2) + sin(a) (cos(b) z3 + sin(b) z4),   a, b = 2 pi k / angles
 
     z1 to z4 are the latents of the images [D]. The squares of the four coefficients add up to 1, so every point has
-    about the norm of a latent. The images themselves, in a red frame, are where a and b are 0 or 90 degrees, and once more
-    where both are turned by 180, if `angles` is divisible by 4.
+    about the norm of a latent. The images themselves, in a red frame, are where a and b are 0 or 90 degrees, and once
+    more where both are turned by 180, if `angles` is divisible by 4.
 
     Args:
       angles: how many, each way.

@@ -38,6 +38,11 @@ class Figure:
         return re.sub(r" \((thesis )?figures? [^)]*\)", "", self.description.splitlines()[0])
 
     @property
+    def explanation(self) -> str:
+        """The rest of the description, without the options."""
+        return self.description.partition("\n")[2].partition("\nArgs:")[0].strip("\n")
+
+    @property
     def options(self) -> list[str]:
         """What `draw` takes after the source."""
         arguments = self._definition.args

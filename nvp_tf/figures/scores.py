@@ -44,21 +44,30 @@ def comparisons(source, num):
     }
 
 
+def histograms(scores):
+    """(edges of the bins, {kind: counts}): the same bins for all, evenly spaced in the logarithm."""
+    values = np.concatenate(list(scores.values()))
+    low, high = values.min(), values.max()
+    # A density can exceed 1, and its bits be negative: a model of nearly nothing but background.
+    edges = np.geomspace(low / 1.02, high * 1.02, 121) if low > 0 else np.linspace(low - 0.1, high + 0.1, 121)
+    return edges, {kind: np.histogram(each, edges)[0] for kind, each in scores.items()}
+
+
 def ridges(axes, scores):
     """A histogram a row, all over the same bits/dim."""
     from matplotlib.ticker import LogLocator
 
-    values = np.concatenate(list(scores.values()))
-    bins = np.geomspace(values.min() * 0.98, values.max() * 1.02, 120)
-    for row, each in enumerate(reversed(scores.values())):
-        counts, _ = np.histogram(each, bins)
-        axes.stairs(row + 0.85 * counts / counts.max(), bins, baseline=row, fill=True, color=f"C{row}", alpha=0.8)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
-    labels = [f"{name}\nmean {each.mean():.2f}" for name, each in reversed(scores.items())]
-    axes.set_yticks(np.arange(len(scores)) + 0.3, labels, fontsize=8)
-    axes.set(xlabel="bits/dim (lower is likelier)")
+    edges, counts = histograms(scores)
+    kinds = list(reversed(scores))
+    for row, kind in enumerate(kinds):
+        height = row + 0.85 * counts[kind] / counts[kind].max()
+        axes.stairs(height, edges, baseline=row, fill=True, color=f"C{row}", alpha=0.8)
+    if edges[0] > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    axes.set_yticks(np.arange(len(kinds)) + 0.3, [f"{k}\nmean {scores[k].mean():.2f}" for k in kinds], fontsize=8)
+    axes.set(xlabel="bits/dim (lower is likelier)", ylim=(-0.05, len(kinds)))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", alpha=0.3)

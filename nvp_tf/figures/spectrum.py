@@ -19,8 +19,9 @@ def draw(source):
         raise Unfit(f"spectrum needs flow kind nice, {source.run.path} has {source.config.model.flow.kind}")
     sigma = spectrum(source.flow)
     figure, ((axes,),) = new_figure((7, 4))
-    axes.stairs(sigma, np.arange(len(sigma) + 1) + 0.5, fill=True, alpha=0.3)
-    axes.stairs(sigma, np.arange(len(sigma) + 1) + 0.5, linewidth=1.2)
+    edges = np.arange(len(sigma) + 1) + 0.5
+    axes.stairs(sigma, edges, fill=True, color="tab:blue", alpha=0.3)
+    axes.stairs(sigma, edges, color="tab:blue", linewidth=1.2)
     axes.set(xlabel="dimension, by rank", ylabel="σ = exp(−g)", xlim=(0.5, len(sigma) + 0.5), ylim=(0, None))
     axes.set_title(f"Spectrum of {source.config.data.name}: {len(sigma)} dimensions", fontsize=10)
     axes.grid(alpha=0.3)

@@ -12,8 +12,8 @@ def draw(source, *, num=10):
 
         x = g(T z),   z ~ prior
 
-    A column is one draw z [D]. Below 1 latents are nearer to the mode than a draw is, so images are likelier and vary
-    less; 1 is the model.
+    A column is one draw z [D]. 1 is the model; below it, latents are nearer to the prior's mode than any draw of
+    the model is, and images vary less than its own do.
 
     Args:
       num: images a row.
