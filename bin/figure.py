@@ -20,10 +20,15 @@ flags.DEFINE_integer("seed", 0, "The same seed draws the same.", lower_bound=0)
 flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weights.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are, if not where they were in training.")
 
-OPTIONS = ["num", "angles", "steps"]  # of single figures; `--list` says which take which
+# Of single figures; `--list` says which take which.
+OPTIONS = ["num", "angles", "steps", "step_size", "clip", "chain", "factor"]
 flags.DEFINE_integer("num", None, "How many images, pairs of images, or points.", lower_bound=1)
 flags.DEFINE_integer("angles", None, "Angles each way.", lower_bound=1)
-flags.DEFINE_integer("steps", None, "Images from one end to the other, both counted.", lower_bound=2)
+flags.DEFINE_integer("steps", None, "Images from one end to the other, both counted; steps of a chain.", lower_bound=2)
+flags.DEFINE_float("step_size", None, "A chain's first step.", lower_bound=0.0)
+flags.DEFINE_bool("clip", True, "Whether a chain is kept in the pixels' range.")
+flags.DEFINE_enum("chain", None, ["pixels", "latents"], "What a chain's steps move.")
+flags.DEFINE_float("factor", None, "How many times larger.", lower_bound=0.0)
 
 
 def main(name=None):
@@ -31,9 +36,9 @@ def main(name=None):
 
     if FLAGS.list:
         return list_figures(registry.FIGURES)
-    for flag in ("run_dir", "out"):
-        if not name or not FLAGS[flag].value:
-            raise UserError("expected a figure's name, --run_dir and --out; `bin/figure.py --list` shows the names")
+    needs_run = name not in registry.FIGURES or registry.FIGURES[name].needs_run
+    if not name or not FLAGS.out or (needs_run and not FLAGS.run_dir):
+        raise UserError("expected a figure's name, --run_dir and --out; `bin/figure.py --list` shows the names")
     options = {option: FLAGS[option].value for option in OPTIONS if FLAGS[option].present}
     if name != "all":
         registry.check_options(name, options)
@@ -41,12 +46,16 @@ def main(name=None):
     from nvp_tf.figures import album, layout
     from nvp_tf.figures.source import Source
 
-    source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed)
+    source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed) if FLAGS.run_dir else None
     made = {"figure": name, "out": FLAGS.out, "seed": FLAGS.seed, "run_dir": FLAGS.run_dir} | options
     if name == "all":
         return made | album.draw_all(source, FLAGS.out, options)
     layout.check_suffix(FLAGS.out)
-    layout.save(registry.draw(name, source, options), FLAGS.out)
+    try:
+        layout.save(registry.draw(name, source, options), FLAGS.out)
+    except layout.Interrupted as early:
+        layout.save(early.drawing, FLAGS.out)
+        raise KeyboardInterrupt(f"{early}, as {FLAGS.out} shows it") from None
     return made
 
 

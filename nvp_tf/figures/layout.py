@@ -25,6 +25,14 @@ class Animation:
     milliseconds: int = 80
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while a figure was drawn. `drawing`: as far as it got."""
+
+    def __init__(self, drawing, message):
+        super().__init__(message)
+        self.drawing = drawing
+
+
 @dataclass(frozen=True)
 class Panel:
     """One part of a page: images in a grid, with words around it.

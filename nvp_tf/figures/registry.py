@@ -48,6 +48,11 @@ class Figure:
         arguments = self._definition.args
         return [a.arg for a in arguments.args[1:] + arguments.kwonlyargs]
 
+    @property
+    def needs_run(self) -> bool:
+        """Whether `draw` reads its source."""
+        return not self._definition.args.defaults
+
     @functools.cached_property
     def _definition(self) -> ast.FunctionDef:
         # Read, not imported: a drawing function's file imports TensorFlow, and a list of names need not wait for it.
@@ -59,7 +64,13 @@ FIGURES = {
     "moons": Figure("moons", "5.1"),
     "samples": Figure("samples", "5.5, 5.12"),
     "sphere": Figure("sphere", "5.6"),
+    "inpainting": Figure("inpainting", "5.7"),
+    "masks": Figure("masks", "5.8"),
+    "squeeze": Figure("squeeze", "5.9"),
+    "enlarged": Figure("enlarged", "5.13"),
     "manifold": Figure("manifold", "5.14"),
+    "compression": Figure("compression", "5.15, 5.16"),
+    "concatenation": Figure("concatenation"),
     "interpolation": Figure("interpolation"),
     "temperature": Figure("temperature"),
     "latents": Figure("latents"),

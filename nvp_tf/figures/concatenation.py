@@ -1,0 +1,39 @@
+"""Many images as one."""
+
+import numpy as np
+
+from nvp_tf.figures.layout import Panel, page
+from nvp_tf.figures.resized import resized
+
+
+def draw(source, *, num=16):
+    """The latents of several held-out images, side by side as those of one large image (the authors' code).
+
+        x = g(Z),   Z [rows H, columns W, C] the latents f(x_i) [H, W, C] in rows
+
+    Decoded as one image, each neighbour sees over its edge: what changes beside the images themselves is what the
+    model makes of the seams. One image comes back as it is.
+
+    Args:
+      num: images, in as square a grid as they fill.
+    """
+    source.need_scales("concatenation")
+    images = source.examples(num)
+    left = Panel(side_by_side(images)[None], source.levels, title="images side by side")
+    right = Panel(concatenate(source, images)[None], source.levels, title="their latents decoded as one image")
+    return page([left, right], inches=5.0)
+
+
+def concatenate(source, images):
+    """Held-out images [n, H, W, C] -> the one image [rows H, columns W, C] of their latents."""
+    z = side_by_side(source.encode(images).reshape(-1, *source.flow.latent_shape))
+    flow = resized(source, *z.shape[:2], "concatenation")
+    return flow.decode(z.reshape(1, -1)).numpy()[0]
+
+
+def side_by_side(parts):
+    """[n, H, W, C] -> [rows H, columns W, C], row by row; as square as n allows without a gap."""
+    n, height, width, channels = parts.shape
+    rows = max(r for r in range(1, int(n**0.5) + 1) if n % r == 0)
+    grid = parts.reshape(rows, n // rows, height, width, channels)
+    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(rows * height, -1, channels)

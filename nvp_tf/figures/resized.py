@@ -1,0 +1,38 @@
+"""A flow for images of another size, with the same weights."""
+
+import dataclasses
+
+from nvp_tf.errors import UserError
+from nvp_tf.figures.source import Unfit
+from nvp_tf.models.build import build
+
+
+def resized(source, height, width, figure):
+    """The run's flow for [height, width] images: convolutions and statistics per channel fit any size.
+
+    Latents of a multi-scale flow have the image's shape, so a larger image has more of the same latents.
+
+    Args:
+      source: a `Source` of a multi-scale run.
+      figure: the name that an error begins with.
+
+    Raises:
+      Unfit: a size that the scales cannot halve, or a flow with weights of the image's size.
+    """
+    model, flow = source.config.model.exact(), source.flow
+    try:
+        model = dataclasses.replace(model, event_shape=(height, width, model.event_shape[-1]))
+    except UserError as error:
+        raise Unfit(f"{figure} of {height}x{width} images: {error}") from None
+    if model.event_shape == flow.event_shape:
+        return flow
+    larger = build(model)
+    for mine, theirs in zip(flow.weights, larger.weights, strict=True):
+        # Such as a last scale of 7x7, which cannot be packed, where that of 14x14 is.
+        if mine.shape != theirs.shape:
+            raise Unfit(
+                f"{figure} of {height}x{width} images: the weight {mine.path} has shape {tuple(mine.shape)}, "
+                f"expected {tuple(theirs.shape)} at that size"
+            )
+    larger.set_weights(flow.get_weights())
+    return larger
