@@ -12,7 +12,7 @@ PACKAGE = ROOT / "nvp_tf"
 DOORS = {"__init__.py"}  # may import anything, inside functions
 
 RANKS = {
-    0: ["errors.py", "config.py", "presets/", "masks.py", "files.py", "cli.py"],
+    0: ["errors.py", "catalogue.py", "config.py", "presets/", "masks.py", "files.py", "cli.py"],
     1: ["priors.py", "networks.py", "statistics.py", "objectives.py", "layers/base.py"],
     2: ["layers/"],
     3: ["models/"],
@@ -32,6 +32,7 @@ SAME_RANK = {
         "presets/real_nvp.py",
         "presets/small.py",
     },
+    "catalogue.py": {"errors.py"},
     "config.py": {"errors.py"},
     "cli.py": {"errors.py"},
     "networks.py": {"statistics.py"},

@@ -2,47 +2,32 @@
 
 from pathlib import Path
 
+from nvp_tf.catalogue import CATALOGUE
+from nvp_tf.data.arrays import published_arrays
 from nvp_tf.data.idx import read_images
-from nvp_tf.data.split import ArraySplit, DataSet
-from nvp_tf.data.tfds_images import find_builder, prepare_command, read_image_splits
+from nvp_tf.data.tfds_images import prepared_builder, read_image_splits
 from nvp_tf.errors import UserError
 
 _FILES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
 _VALID = 2000  # The last training images.
-_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def mnist(config):
     """Handwritten digits, 28x28."""
-    return _load("mnist", config.data_dir, folder=config.data_dir)
+    return _load("mnist", config.data_dir)
 
 
 def fashion_mnist(config):
     """Clothes, 28x28; without a data_dir, also from where Debian's package puts them."""
-    remedy = "no data_dir after `apt install dataset-fashion-mnist`, "
-    folder = _DEBIAN if config.data_dir is None else config.data_dir
-    return _load("fashion_mnist", config.data_dir, folder, remedy)
+    return _load("fashion_mnist", config.data_dir)
 
 
-def _load(name, data_dir, folder, remedy=""):
-    arrays = None if folder is None else _from_idx(Path(folder))
+def _load(name, data_dir):
+    folders = [data_dir] if data_dir else CATALOGUE[name].places
+    arrays = next((found for folder in folders if (found := _from_idx(Path(folder)))), None)
     if arrays is None:
-        builder = find_builder(name, data_dir)
-        if not builder.is_prepared():
-            raise UserError(
-                f"{name} is not in {folder or builder.data_dir}: expected {_FILES['train']}.gz and {_FILES['test']}.gz "
-                f"in data_dir, {remedy}or the result of `{prepare_command(name, data_dir)}`"
-            )
-        arrays = read_image_splits(builder, "train", "test")
-    train, test = arrays
-    return DataSet(
-        name=name,
-        event_shape=train.shape[1:],
-        levels=256,
-        train=ArraySplit(train[:-_VALID]),
-        valid=ArraySplit(train[-_VALID:]),
-        test=ArraySplit(test),
-    )
+        arrays = read_image_splits(prepared_builder(name, data_dir), "train", "test")
+    return published_arrays(name, *arrays, valid=_VALID)
 
 
 def _from_idx(folder):

@@ -7,10 +7,10 @@ says so, and a data set of a hundred gigabytes is no side effect of a command.
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.data.split import ArraySplit, DataSet
+from nvp_tf.catalogue import CATALOGUE, missing, prepare_command
+from nvp_tf.data.arrays import published_arrays
+from nvp_tf.data.preparing import Source
 from nvp_tf.errors import UserError
-
-_MOST_VALID = 5000  # Images; otherwise the last 5 % of the training split.
 
 
 def tfds_images(name, data_dir, built_in):
@@ -42,16 +42,7 @@ def tfds_images(name, data_dir, built_in):
             f"`{prepare_command(name, data_dir)}`"
         )
     held_out = "test" if "test" in builder.info.splits else "validation"
-    train, test = read_image_splits(builder, "train", held_out)
-    valid = max(1, min(len(train) // 20, _MOST_VALID))
-    return DataSet(
-        name=name,
-        event_shape=train.shape[1:],
-        levels=256,
-        train=ArraySplit(train[:-valid]),
-        valid=ArraySplit(train[-valid:]),
-        test=ArraySplit(test),
-    )
+    return published_arrays(name, *read_image_splits(builder, "train", held_out))
 
 
 def find_builder(name, data_dir):
@@ -61,11 +52,40 @@ def find_builder(name, data_dir):
     return tfds.builder(name, data_dir=data_dir)
 
 
-def prepare_command(name, data_dir):
-    """A shell command that downloads and prepares a data set; the `tfds` one needs apache_beam."""
-    where = "" if data_dir is None else f", data_dir='{data_dir}'"
-    call = f"tfds.builder('{name}'{where}).download_and_prepare()"
-    return f'python -c "import tensorflow_datasets as tfds; {call}"'
+def prepared_builder(name, data_dir):
+    """The builder of a data set of the catalogue, its data on disk; raises UserError where it is not."""
+    builder = find_builder(CATALOGUE[name].builder, data_dir)
+    if not builder.is_prepared():
+        raise missing(name, data_dir)
+    return builder
+
+
+def builder_source(builder, split, transformation, image) -> Source:
+    """A split as a Source of colour images, read as a stream.
+
+    Args:
+      transformation: a string that says all that `image` does.
+      image: a function of uint8 [height, width, 3] to another.
+    """
+    import tensorflow_datasets as tfds
+
+    def items(start):
+        only_image = tfds.decode.PartialDecoding({"image": True})
+        examples = builder.as_dataset(split=split, shuffle_files=False, decoders=only_image).skip(start)
+        try:
+            for number, example in enumerate(tfds.as_numpy(examples), start=start):
+                yield f"{split}/{number}", example["image"]
+        except tf.errors.OpError as error:
+            raise damaged(builder, split, error) from None
+
+    size = builder.info.splits[split].num_examples
+    identity = [transformation, str(builder.data_dir), split, str(size)]
+    return Source(builder.info.name, identity, size, channels=3, items=items, image=image)
+
+
+def damaged(builder, split, error):
+    """The UserError of records that cannot be read."""
+    return UserError(f"data set {_full(builder)} is damaged: {_first_line(error.message)}, expected to read {split}")
 
 
 def read_image_splits(builder, *names):
@@ -109,9 +129,7 @@ def _read(builder, name, shape):
                 raise UserError(f"data set {_full(builder)} has images of {shape} and {image.shape}, expected one size")
             images[i] = image
     except tf.errors.OpError as error:
-        raise UserError(
-            f"data set {_full(builder)} is damaged: {_first_line(error.message)}, expected to read {name}"
-        ) from None
+        raise damaged(builder, name, error) from None
     return images
 
 

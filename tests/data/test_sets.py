@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from nvp_tf.catalogue import CATALOGUE
 from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load, names, training_batches
+from nvp_tf.data import evaluation_batches, load, names, registry, training_batches
 from nvp_tf.errors import UserError
+from nvp_tf.presets import PRESETS
 
 SETS = {  # name: (event_shape, levels, train, valid, test)
     "two_moons": ((2,), None, 10000, 2000, 5000),
@@ -41,18 +43,29 @@ def test_flips_mirror_training_images_only():
 
 
 def test_names_are_what_load_knows():
-    assert set(SETS) < set(names())
+    assert set(SETS) < set(names()) == set(CATALOGUE) == set(registry._LOADERS)
+    assert {preset.config.data.name for preset in PRESETS.values()} <= set(names())
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         (DataConfig("two_moons", flips=True), "flips is true for two_moons, whose examples are vectors"),
-        (DataConfig("no_such_set"), "'no_such_set' is not known, expected one of digits, .*tensorflow_datasets"),
+        (DataConfig("no_such_set"), "'no_such_set' is not known, expected one of two_moons, .*tensorflow_datasets"),
         (DataConfig("two words"), "'two words' cannot be used"),
-        (DataConfig("cifar10", data_dir="/nowhere"), "'cifar10' is not in /nowhere/.*download_and_prepare"),
+        (DataConfig("caltech101", data_dir="/nowhere"), "'caltech101' is not in /nowhere/.*download_and_prepare"),
+        (DataConfig("cifar10", data_dir="/nowhere"), "cifar10 is not in /nowhere: .*cifar-10-batches-py/.*builder"),
+        (DataConfig("svhn", data_dir="/nowhere"), "svhn is not in /nowhere: .*test_32x32.mat.*builder..svhn_cropped"),
+        (DataConfig("tfd"), "tfd is not in a data_dir: expected, in data_dir, TFD_48x48.mat"),
+        (DataConfig("imagenet64", data_dir="/nowhere"), "imagenet64 is not in /nowhere: .*val_data.npz.*valid_64x64"),
+        (DataConfig("lsun_tower", data_dir="/nowhere"), "lsun_tower is not in /nowhere: .*tower_val.*lsun/tower"),
+        (DataConfig("celeba", data_dir="/nowhere"), "celeba is not in /nowhere: .*list_eval_partition.txt.*celeb_a"),
+        (DataConfig("npz", data_dir="/nowhere"), "npz has the data_dir /nowhere, expected a file of arrays"),
         (DataConfig("imdb_reviews", data_dir="/nowhere"), "has features .*, expected image, of uint8"),
-        (DataConfig("mnist", data_dir="/nowhere"), "mnist is not in /nowhere: expected train-images-idx3-ubyte.gz"),
+        (
+            DataConfig("mnist", data_dir="/nowhere"),
+            "mnist is not in /nowhere: .*t10k-images-idx3-ubyte.gz, or",
+        ),
         (DataConfig("fashion_mnist", data_dir="/nowhere"), "not in /nowhere: .*apt install dataset-fashion-mnist"),
     ],
     ids=lambda value: value.name if isinstance(value, DataConfig) else "",
