@@ -4,7 +4,6 @@ python bin/evaluate.py --run_dir=runs/digits --split=test --noise_samples=8
 """
 
 import dataclasses
-import os
 
 from absl import flags
 
@@ -33,10 +32,7 @@ def main():
     from nvp_tf.run_dir import RunDir
 
     run = RunDir(FLAGS.run_dir)
-    config = run.config
-    if FLAGS.data_dir:
-        moved = dataclasses.replace(config.data, data_dir=os.path.abspath(FLAGS.data_dir))
-        config = dataclasses.replace(config, data=moved)
+    config = dataclasses.replace(run.config, data=run.config.data.at(FLAGS.data_dir))
     flow = run.load_flow(FLAGS.weights)
     dataset = data.load(config.data)
     training.check_fits(config, dataset)

@@ -6,7 +6,6 @@ The same command again goes on where the run stopped; with --run_dir alone the r
 """
 
 import dataclasses
-import os
 
 from absl import flags
 
@@ -45,9 +44,9 @@ def preset_config():
     """The preset on the data set that the flags name. What a flag gets wrong is said before TensorFlow is imported."""
     config = presets.get(FLAGS.preset).config
     same_data = FLAGS.dataset in (None, config.data.name)
-    directory = FLAGS.data_dir and os.path.abspath(FLAGS.data_dir)
-    data = dataclasses.replace(config.data, data_dir=directory) if same_data else DataConfig(FLAGS.dataset, directory)
-    config = dataclasses.replace(config, data=data).override([s for s in FLAGS.set if s.startswith("data.")])
+    data = config.data if same_data else DataConfig(FLAGS.dataset)
+    data_keys = [s for s in FLAGS.set if s.startswith("data.")]
+    config = dataclasses.replace(config, data=data.at(FLAGS.data_dir)).override(data_keys)
     if same_data:
         config.override(model_and_train_keys())
     return config

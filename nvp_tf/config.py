@@ -5,6 +5,7 @@ No TensorFlow is imported here, so that `--help` and a mistyped flag are answere
 
 import dataclasses
 import json
+import os
 import types
 import typing
 from dataclasses import dataclass, field
@@ -185,6 +186,12 @@ class DataConfig(Section):
             raise UserError(f"resize is {self.resize}, expected 0 or at least the size, {self.size}")
         if self.crops > 1 and self.crop != "random":
             raise UserError(f"crops is {self.crops}, expected 1 with crop 'centre', which is always the same")
+
+    def at(self, directory: str | None) -> "DataConfig":
+        """A copy whose files are in `directory`, wherever the process goes; with None, the same."""
+        if not directory:
+            return self
+        return dataclasses.replace(self, data_dir=os.path.abspath(os.path.expanduser(directory)))
 
 
 @dataclass(frozen=True)

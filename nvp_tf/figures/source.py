@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 
 import numpy as np
 import tensorflow as tf
@@ -32,11 +31,9 @@ class Source:
 
     def __init__(self, run_dir, weights="best", data_dir=None, seed=0):
         self.run = RunDir(run_dir)
-        self.config = self.run.config
+        config = self.run.config
+        self.config = dataclasses.replace(config, data=config.data.at(data_dir))
         self.weights, self.seed = weights, seed
-        if data_dir:
-            moved = dataclasses.replace(self.config.data, data_dir=os.path.abspath(data_dir))
-            self.config = dataclasses.replace(self.config, data=moved)
 
     @functools.cached_property
     def flow(self):
