@@ -13,18 +13,19 @@ from nvp_tf.figures.layout import Animation, Interrupted, Panel, page
 
 FRAMES = 24
 STEP_SIZES = {"pixels": 0.1, "latents": 0.3}
+STEPS = {"pixels": 1500, "latents": 300}
 
 
-def draw(source, *, num=10, steps=1000, step_size=None, clip=True, chain=None):
+def draw(source, *, num=10, steps=None, step_size=None, clip=True, chain=None):
     """Held-out images, what is left of them under ten masks, and what the model makes of the rest (figure 5.7).
 
-        x_hidden ~ U(0, 1) at first, then `steps` steps of approximate Langevin sampling; x_visible is clamped
+        x_hidden ~ U(0, 1) at first, then approximate Langevin sampling; x_visible is clamped
 
     The authors take 111,895 steps. Ctrl-C gives the picture of the steps done.
 
     Args:
       num: images a mask.
-      steps: of the chain.
+      steps: of the chain; None for 1500 on pixels and 300 on latents.
       step_size: the first step's; None for 0.1 on pixels (the authors') and 0.3 on latents.
       clip: whether the state is kept in the pixels' range.
       chain: "pixels" (the thesis') or "latents"; None for pixels with NICE and latents with Real NVP.
@@ -42,6 +43,7 @@ def draw(source, *, num=10, steps=1000, step_size=None, clip=True, chain=None):
     hidden = np.concatenate(list(masks.values()))
     truth = np.tile(examples, (len(masks), 1, 1, 1))
     start = initial(truth, hidden, source.levels, source.seed)
+    steps = steps or STEPS[chain]
     size = STEP_SIZES[chain] if step_size is None else step_size
     sampler = CHAINS[chain](source.flow, hidden, source.seed, size, clip)
     states, done = run(sampler, start, steps)

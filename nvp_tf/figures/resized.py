@@ -1,10 +1,13 @@
 """A flow for images of another size, with the same weights."""
 
 import dataclasses
+import functools
 
 from nvp_tf.errors import UserError
 from nvp_tf.figures.source import Unfit
 from nvp_tf.models.build import build
+from nvp_tf.networks import BatchNorm
+from nvp_tf.statistics import moments
 
 
 def resized(source, height, width, figure):
@@ -24,8 +27,6 @@ def resized(source, height, width, figure):
         model = dataclasses.replace(model, event_shape=(height, width, model.event_shape[-1]))
     except UserError as error:
         raise Unfit(f"{figure} of {height}x{width} images: {error}") from None
-    if model.event_shape == flow.event_shape:
-        return flow
     larger = build(model)
     for mine, theirs in zip(flow.weights, larger.weights, strict=True):
         # Such as a last scale of 7x7, which cannot be packed, where that of 14x14 is.
@@ -36,3 +37,18 @@ def resized(source, height, width, figure):
             )
     larger.set_weights(flow.get_weights())
     return larger
+
+
+def with_own_statistics(flow):
+    """The flow, its networks normalized by the statistics of the very images they see, as in training.
+
+    The flow's own batch normalization keeps the running ones. What it decodes is then no exact inverse.
+    """
+    for part in flow._flatten_layers():
+        if isinstance(part, BatchNorm):
+            part.call = functools.partial(_normalized, part)
+    return flow
+
+
+def _normalized(norm, x, training=False):
+    return norm._normalize(x, *moments(x))

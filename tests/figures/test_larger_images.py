@@ -5,8 +5,9 @@ import pytest
 from tiny_source import tiny_source
 
 from nvp_tf.figures import compression, concatenation, enlarged
-from nvp_tf.figures.resized import resized
+from nvp_tf.figures.resized import resized, with_own_statistics
 from nvp_tf.figures.source import Unfit
+from nvp_tf.networks import ResidualConvNet
 
 SCALES = ["realnvp_grey", "realnvp_packed_colour", "realnvp_three_scales", "realnvp_no_batch_norm"]
 
@@ -26,6 +27,22 @@ def test_every_weight_carries_over(name, monkeypatch):
         np.testing.assert_array_equal(mine, theirs)
     x = np.random.default_rng(0).integers(0, source.levels, (1, *larger.event_shape), dtype=np.uint8)
     np.testing.assert_array_equal(larger.decode(larger.encode(x)), x)
+
+
+def test_own_statistics_are_those_of_the_image(monkeypatch):
+    """The networks answer as in training, and the run's flow stays as it is."""
+    source = tiny_source(monkeypatch, "realnvp_grey")
+    before = source.flow.get_weights()
+    adapted = with_own_statistics(resized(source, 4, 4, "figure"))
+    network, same = (
+        next(part for part in flow._flatten_layers() if isinstance(part, ResidualConvNet))
+        for flow in (adapted, source.flow)
+    )
+    x = np.random.default_rng(0).standard_normal((3, 4, 4, 1)).astype(np.float32)
+    kept = network(x).numpy()
+    for mine, now in zip(before, source.flow.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, now)
+    np.testing.assert_allclose(kept, same(x, training=True), atol=1e-4)
 
 
 def test_interior_does_not_know_the_size(monkeypatch):
