@@ -21,10 +21,11 @@ flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weigh
 flags.DEFINE_string("data_dir", None, "Where the data set's files are, if not where they were in training.")
 
 # Of single figures; `--list` says which take which.
-OPTIONS = ["num", "angles", "steps", "step_size", "clip", "chain", "factor"]
+OPTIONS = ["num", "angles", "stops", "steps", "step_size", "clip", "chain", "factor"]
 flags.DEFINE_integer("num", None, "How many images, pairs of images, or points.", lower_bound=1)
 flags.DEFINE_integer("angles", None, "Angles each way.", lower_bound=1)
-flags.DEFINE_integer("steps", None, "Images from one end to the other, both counted; steps of a chain.", lower_bound=2)
+flags.DEFINE_integer("stops", None, "Images from one end to the other, both counted.", lower_bound=2)
+flags.DEFINE_integer("steps", None, "Steps of a chain.", lower_bound=1)
 flags.DEFINE_float("step_size", None, "A chain's first step.", lower_bound=0.0)
 flags.DEFINE_bool("clip", True, "Whether a chain is kept in the pixels' range.")
 flags.DEFINE_enum("chain", None, ["pixels", "latents"], "What a chain's steps move.")

@@ -40,6 +40,8 @@ def draw_all(source: Source, folder, options: dict) -> dict:
                 file = _save(registry.draw(name, source, wanted[name]["options"]), folder / name)
             except Unfit as reason:
                 result["unfit"][name] = what = " ".join(str(reason).split())
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"{len(entries)} figures are in {folder}, the same command goes on") from None
             else:
                 entries[name] = {"file": file.name, "made_of": wanted[name]}
                 result["drawn"].append(name)

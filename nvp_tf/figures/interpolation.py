@@ -6,7 +6,7 @@ from nvp_tf.figures.layout import Panel, page
 from nvp_tf.figures.source import Unfit
 
 
-def draw(source, *, num=8, steps=9):
+def draw(source, *, num=8, stops=9):
     """From one held-out image to another along an arc in latent space (section 5.4, manifold learning).
 
         z(t) = r(t) (sin((1 - t) w) e0 + sin(t w) e1) / sin(w),   r(t) = (1 - t) |z0| + t |z1|
@@ -18,22 +18,22 @@ def draw(source, *, num=8, steps=9):
 
     Args:
       num: pairs, one a row.
-      steps: images a row, the two ends counted; at least 2.
+      stops: images a row, the two ends counted; at least 2.
     """
     source.need_images("interpolation")
     images = source.examples(2 * num)
     if len(images) < 2 * num:
         raise Unfit(f"interpolation needs {2 * num} held-out images, {source.dataset.name} has {len(images)}")
-    t = np.linspace(0, 1, steps)
+    t = np.linspace(0, 1, stops)
     z = source.encode(images)
     path = np.concatenate([arc(*pair, t) for pair in zip(z[::2], z[1::2], strict=True)])
-    panel = Panel(source.decode(path), source.levels, columns=steps, heads=[f"{s:.3g}" for s in t],
+    panel = Panel(source.decode(path), source.levels, columns=stops, heads=[f"{s:.3g}" for s in t],
                   title="t, the part of the way from a held-out image to another")  # fmt: skip
     return page([panel], inches=num * 0.75)
 
 
 def arc(z0, z1, t):
-    """Points [steps, D] at the parts t [steps] of the way from z0 to z1 [D], which are the ends exactly."""
+    """Points [n, D] at the parts t [n] of the way from z0 to z1 [D], which are the ends exactly."""
     r0, r1 = np.linalg.norm(z0), np.linalg.norm(z1)
     e0, e1, t = z0 / r0, z1 / r1, t[:, None]
     angle = np.arccos(np.clip(e0 @ e1, -1, 1))

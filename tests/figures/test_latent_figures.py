@@ -93,7 +93,7 @@ def test_arc_along_a_line(factor):
 @pytest.mark.parametrize("name", IMAGES)
 def test_interpolation_ends_are_the_images(name, monkeypatch, panel_of):
     source = tiny_source(monkeypatch, name)
-    panel = panel_of(interpolation, source, num=5, steps=4)
+    panel = panel_of(interpolation, source, num=5, stops=4)
     rows = panel.images.reshape(5, 4, *source.flow.event_shape)
     images = source.examples(10)
     np.testing.assert_array_equal(rows[:, 0], images[0::2])
