@@ -31,7 +31,7 @@ def draw(source, *, num=8):
         return Panel(decoded.reshape(-1, *images.shape[1:]), source.levels, scales, title, heads=heads)
 
     panels = [panel(noise, "rest N(0, 1)"), panel(np.zeros_like(z), "rest 0")]
-    return page(panels, title="Latents kept", inches=0.75 * len(images))
+    return page(panels, title="Latents kept", inches=0.72 * len(images))
 
 
 def kept(shape, level) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nvp_tf.figures.layout import Panel, page
-from nvp_tf.figures.resized import resized
+from nvp_tf.figures.resized import resized, with_own_statistics
 
 
 def draw(source, *, num=16):
@@ -12,22 +12,28 @@ def draw(source, *, num=16):
         x = g(Z),   Z [rows H, columns W, C] the latents f(x_i) [H, W, C] in rows
 
     Decoded as one image, each neighbour sees over its edge: what changes beside the images themselves is what the
-    model makes of the seams. One image comes back as it is.
+    model makes of the seams. Twice, as in `enlarged`: with running statistics, where one image comes back as it is,
+    and with those of the large image.
 
     Args:
       num: images, in as square a grid as they fill.
     """
     source.need_scales("concatenation")
     images = source.examples(num)
-    left = Panel(side_by_side(images)[None], source.levels, title="images side by side")
-    right = Panel(concatenate(source, images)[None], source.levels, title="their latents decoded as one image")
-    return page([left, right], inches=5.0)
+    panels = {
+        "images side by side": side_by_side(images),
+        "their latents as one image, running statistics": concatenate(source, images),
+        "the same, the image's own statistics": concatenate(source, images, own_statistics=True),
+    }
+    return page([Panel(image[None], source.levels, title=title) for title, image in panels.items()], inches=5.0)
 
 
-def concatenate(source, images):
+def concatenate(source, images, own_statistics=False):
     """Held-out images [n, H, W, C] -> the one image [rows H, columns W, C] of their latents."""
     z = side_by_side(source.encode(images).reshape(-1, *source.flow.latent_shape))
     flow = resized(source, *z.shape[:2], "concatenation")
+    if own_statistics:
+        flow = with_own_statistics(flow)
     return flow.decode(z.reshape(1, -1)).numpy()[0]
 
 
