@@ -24,8 +24,8 @@ def main():
             print(f"{'':4}here: {found[name]}", file=sys.stderr)
             continue
         print(f"{'':4}files: {entry.get}", file=sys.stderr)
-        if entry.builder:
-            print(f"{'':4}or: {prepare_command(entry.builder, FLAGS.data_dir)}", file=sys.stderr)
+        if entry.builders:
+            print(f"{'':4}or: {prepare_command(entry.builders[-1], FLAGS.data_dir)}", file=sys.stderr)
     print("Any other image data set of tensorflow_datasets goes by its own name.", file=sys.stderr)
     return {"present": [name for name in found if found[name]], "absent": [name for name in found if not found[name]]}
 

@@ -5,7 +5,6 @@ import numpy as np
 from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.errors import UserError
 
-_MOST_VALID = 5000  # Images held out of a published training split; otherwise its last twentieth.
 _HELD_OUT = 10  # One example in so many for each split that is not given.
 
 
@@ -38,23 +37,6 @@ def from_arrays(train, valid=None, test=None, levels=256, name="arrays"):
     parts = _complete(parts, name)
     splits = {part: ArraySplit(array) for part, array in parts.items()}
     return DataSet(name=name, event_shape=shape, levels=levels if kind == np.uint8 else None, **splits)
-
-
-def published_arrays(name, train, test, valid=None):
-    """A published data set in memory: uint8 [n, height, width, channels] each.
-
-    valid: images, or how many of the last training ones to hold out; None for a twentieth of them, 5000 at most.
-    """
-    if valid is None or isinstance(valid, int):
-        size = valid or published_valid_size(len(train))
-        train, valid = train[:-size], train[-size:]
-    splits = {"train": ArraySplit(train), "valid": ArraySplit(valid), "test": ArraySplit(test)}
-    return DataSet(name=name, event_shape=train.shape[1:], levels=256, **splits)
-
-
-def published_valid_size(train_size):
-    """How many of the last training images are held out where a data set has no validation split."""
-    return max(1, min(train_size // 20, _MOST_VALID))
 
 
 def _complete(parts, name):

@@ -1,62 +1,68 @@
 """CelebA (Liu et al. 2015), aligned: the central 148x148 of each face, at 64x64."""
 
+import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from nvp_tf.data.pictures import picture_source, pixels
-from nvp_tf.data.prepared import PreparedSplit
-from nvp_tf.data.preparing import prepare
-from nvp_tf.data.split import DataSet
+from nvp_tf.catalogue import look
+from nvp_tf.data.pictures import picture_source
+from nvp_tf.data.published import published_images
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
 from nvp_tf.errors import UserError
 
-_SIDE = 64
-_BOX = (15, 40, 163, 188)  # left, upper, right, lower: of the authors' code for 178x218
-_SPLITS = ("train", "validation", "test")  # 0, 1, 2 in the list of the published partition
-_WORDS = f"{_BOX} at {_SIDE}, bilinear"
+_MIDDLE = slice(40, 188), slice(15, 163)  # Rows and columns of 218x178 (the authors' real_nvp_multiscale_dataset.py).
+_FOLDER = "img_align_celeba"
+_SPLITS = ("train", "validation", "test")  # 0, 1, 2 in the list of the published partition.
+_LISTS = ("list_eval_partition.txt", "list_eval_partition.csv")  # As published, and as Kaggle has it.
+_WORDS = "middle 148x148 to 64x64, bilinear without antialiasing, rounded"
 
 
 def celeba(config):
-    """64x64 colour faces, in the published partition; brought to size by integers, before noise is added.
+    """64x64 colour faces, in the published partition.
 
-    The authors' code adds noise to unrounded values, which is no bound on the probability of any integers.
+    Scaled as in the authors' code, by TensorFlow 1's bilinear interpolation, which does not smooth first: smoother
+    faces would score better. Then rounded to integers, unlike there: noise added to values that are none gives no
+    bound on the probability of an image.
     """
-    folder = config.data_dir and next(Path(config.data_dir).glob("**/img_align_celeba"), None)
+    folder = look(config.data_dir, _FOLDER)
     if folder:
-        folder = next((inner for inner in folder.glob("img_align_celeba") if inner.is_dir()), folder)
-        sources = [
-            picture_source(f"celeba-{split}", folder, paths, _WORDS, _face, 3)
-            for split, paths in _partition(folder).items()
-        ]
+        folder = folder / _FOLDER if (folder / _FOLDER).is_dir() else folder
+        train, valid, test = (
+            picture_source(f"celeba-{split}", folder, files, _WORDS, lambda picture: _face(np.asarray(picture)), 3)
+            for split, files in _partition(folder).items()
+        )
     else:
         builder = prepared_builder("celeba", config.data_dir)
-        sources = [builder_source(builder, split, _WORDS, lambda x: _face(Image.fromarray(x))) for split in _SPLITS]
-    parts = [PreparedSplit(prepare(source), _SIDE) for source in sources]
-    return DataSet("celeba", (_SIDE, _SIDE, 3), 256, *parts)
+        train, valid, test = (builder_source(builder, split, None, _WORDS, _face) for split in _SPLITS)
+    return published_images("celeba", train, test, valid)
 
 
-def _face(picture):
-    """uint8 [64, 64, 3] of an aligned face."""
-    if picture.size != (178, 218):
-        raise UserError(f"has {picture.size[0]}x{picture.size[1]} pixels, expected 178x218, aligned and cropped")
-    return pixels(picture.crop(_BOX).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
+def _face(image):
+    """uint8 [64, 64, 3] of an aligned face, uint8 [218, 178, 3]."""
+    if image.shape != (218, 178, 3):
+        raise UserError(f"has {image.shape[1]}x{image.shape[0]} pixels, expected 178x218, aligned and cropped")
+    middle = image[_MIDDLE].astype(np.float32)
+    places = np.arange(64, dtype=np.float32) * np.float32(148 / 64)  # Never within a pixel of the far edge.
+    low = places.astype(int)
+    share = places - low
+    rows = middle[low] + (middle[low + 1] - middle[low]) * share[:, None, None]
+    return np.rint(rows[:, low] + (rows[:, low + 1] - rows[:, low]) * share[:, None]).astype(np.uint8)
 
 
 def _partition(folder):
-    """{split: file names} by list_eval_partition.txt, beside the folder of images or one above."""
-    name = "list_eval_partition.txt"
-    file = next((f for f in (folder.parent / name, folder.parent.parent / name, folder / name) if f.is_file()), None)
+    """{split: file names} by the list beside the folder of images, in it, or one above."""
+    places = [parent / name for parent in (folder.parent, folder.parent.parent, folder) for name in _LISTS]
+    file = next((place for place in places if place.is_file()), None)
     if file is None:
-        raise UserError(f"{folder.parent} lacks {name}, expected it beside {folder.name}")
-    try:
-        lines = [line.split() for line in file.read_text().splitlines() if line.strip()]
-        numbers = np.array([int(number) for _, number in lines])
-    except (ValueError, UnicodeDecodeError):
-        raise UserError(f"{file} has other lines, expected a file name and 0, 1 or 2 in each") from None
-    found = {split: [lines[i][0] for i in np.flatnonzero(numbers == k)] for k, split in enumerate(_SPLITS)}
-    for split, paths in found.items():
-        if not paths or not (folder / paths[0]).is_file():
-            raise UserError(f"{folder} has no {split} images of {file}, expected those that it names")
+        raise UserError(f"{folder.parent} lacks {_LISTS[0]}, expected it beside {folder.name}")
+    lines = file.read_text(errors="replace").split("\n")
+    pairs = [re.split(r"[,\s]+", line.strip()) for line in lines if line.strip()]
+    pairs = pairs[1:] if pairs and pairs[0] == ["image_id", "partition"] else pairs
+    if any(len(pair) != 2 or pair[1] not in ("0", "1", "2") or Path(pair[0]).name != pair[0] for pair in pairs):
+        raise UserError(f"{file} has other lines, expected a file name and 0, 1 or 2 in each")
+    found = {split: [name for name, part in pairs if part == str(k)] for k, split in enumerate(_SPLITS)}
+    for split, names in found.items():
+        if not names:
+            raise UserError(f"{file} names no {split} images, expected some of each part")
     return found

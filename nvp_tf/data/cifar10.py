@@ -1,12 +1,13 @@
 """CIFAR-10 (Krizhevsky 2009), from either of its two published layouts or as tensorflow_datasets keeps it."""
 
+import io
 import pickle
-from pathlib import Path
 
 import numpy as np
 
-from nvp_tf.data.arrays import published_arrays
-from nvp_tf.data.tfds_images import prepared_builder, read_image_splits
+from nvp_tf.catalogue import look
+from nvp_tf.data.published import published_arrays
+from nvp_tf.data.tfds_images import builder_images, prepared_builder
 from nvp_tf.errors import UserError
 
 _TRAIN, _TEST = [f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]
@@ -16,21 +17,19 @@ _VALUES = 3 * 32 * 32
 def cifar10(config):
     """32x32 colour photographs of ten kinds of things."""
     found = _find(config.data_dir)
-    if found:
-        read, folder, suffix = found
-        train, test = (
-            np.concatenate([_images(read(folder / f"{name}{suffix}")) for name in names]) for names in (_TRAIN, _TEST)
-        )
-    else:
-        train, test = read_image_splits(prepared_builder("cifar10", config.data_dir), "train", "test")
+    if not found:
+        return builder_images("cifar10", prepared_builder("cifar10", config.data_dir))
+    read, folder, suffix = found
+    train, test = (
+        np.concatenate([_images(read(folder / f"{name}{suffix}")) for name in names]) for names in (_TRAIN, _TEST)
+    )
     return published_arrays("cifar10", train, test)
 
 
 def _find(data_dir):
     """(reader, folder, suffix) of the layout that is there."""
     for read, suffix in ((_read_pickle, ""), (_read_binary, ".bin")):
-        first = data_dir and next(Path(data_dir).glob(f"**/{_TRAIN[0]}{suffix}"), None)
-        if first:
+        if first := look(data_dir, f"{_TRAIN[0]}{suffix}"):
             return read, first.parent, suffix
     return None
 
@@ -49,10 +48,9 @@ def _read_binary(file):
 
 
 def _read_pickle(file):
-    _bytes(file)
+    data = _bytes(file)
     try:
-        with open(file, "rb") as stream:
-            rows = _ArraysOnly(stream, encoding="bytes").load()[b"data"]
+        rows = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()[b"data"]
     except Exception as error:  # A damaged pickle can raise nearly anything.
         raise UserError(f"{file} cannot be read: {error or type(error).__name__}") from None
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape[1:] != (_VALUES,):

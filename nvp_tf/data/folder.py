@@ -43,7 +43,9 @@ def folder(config):
             f"{root} has {images.size} pictures that can be read and none for {', '.join(missing)}, "
             "expected at least 3 and one a split"
         )
-    splits = {part: PreparedSplit(images, config.size, rows, config.crops) for part, rows in parts.items()}
+    splits = {
+        part: PreparedSplit(images, (config.size, config.size), rows, config.crops) for part, rows in parts.items()
+    }
     return DataSet(name="folder", event_shape=(config.size, config.size, images.channels), levels=256, **splits)
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from nvp_tf.catalogue import CATALOGUE
-from nvp_tf.data.arrays import published_arrays
 from nvp_tf.data.idx import read_images
-from nvp_tf.data.tfds_images import prepared_builder, read_image_splits
+from nvp_tf.data.published import published_arrays
+from nvp_tf.data.tfds_images import builder_images, prepared_builder
 from nvp_tf.errors import UserError
 
 _FILES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
@@ -26,8 +26,8 @@ def _load(name, data_dir):
     folders = [data_dir] if data_dir else CATALOGUE[name].places
     arrays = next((found for folder in folders if (found := _from_idx(Path(folder)))), None)
     if arrays is None:
-        arrays = read_image_splits(prepared_builder(name, data_dir), "train", "test")
-    return published_arrays(name, *arrays, valid=_VALID)
+        return builder_images(name, prepared_builder(name, data_dir), held_out=_VALID)
+    return published_arrays(name, *arrays, held_out=_VALID)
 
 
 def _from_idx(folder):
@@ -45,6 +45,4 @@ def _from_idx(folder):
     train, test = read_images(found["train"]), read_images(found["test"])
     if train.shape[1:] != test.shape[1:]:
         raise UserError(f"{found['test']} has images of {test.shape[1:]}, expected {train.shape[1:]} as in training")
-    if len(train) <= _VALID:
-        raise UserError(f"{found['train']} has {len(train)} images, expected more than {_VALID}")
     return train, test

@@ -1,6 +1,7 @@
 """A person's own arrays in a file: `--dataset=npz --data_dir=FILE`."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -37,5 +38,6 @@ def _read(file):
     try:
         found = np.load(file, allow_pickle=False)
         return dict(found) if isinstance(found, np.lib.npyio.NpzFile) else {"train": found}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+    except (OSError, ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{file} cannot be read: {reason}") from None

@@ -57,7 +57,10 @@ def files_digest(folder, paths):
     """A string that changes with the files' names, sizes and times: what is behind them is not read."""
     digest = hashlib.sha256()
     for path in paths:
-        stat = os.stat(os.path.join(folder, path))
+        try:
+            stat = os.stat(os.path.join(folder, path))
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
         digest.update(os.fsencode(path) + f"\0{stat.st_size} {stat.st_mtime_ns}\0".encode())
     return digest.hexdigest()
 

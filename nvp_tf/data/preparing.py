@@ -70,7 +70,10 @@ def prepare(source: Source) -> Prepared:
         partial = folder.with_name(PARTIAL + folder.name)
         with _locked(partial):
             if not folder.is_dir():
-                _fill(partial, source)
+                try:
+                    _fill(partial, source)
+                except KeyboardInterrupt:
+                    raise KeyboardInterrupt(f"{source.name} is prepared in part; the next call goes on") from None
                 os.replace(partial, folder)
     return Prepared(folder)
 

@@ -1,23 +1,20 @@
 """SVHN: house numbers, cropped to 32x32, from its .mat files or as tensorflow_datasets keeps it."""
 
-from pathlib import Path
-
 import numpy as np
 
-from nvp_tf.data.arrays import published_arrays
+from nvp_tf.catalogue import look
 from nvp_tf.data.mat import read_mat
-from nvp_tf.data.tfds_images import prepared_builder, read_image_splits
+from nvp_tf.data.published import published_arrays
+from nvp_tf.data.tfds_images import builder_images, prepared_builder
 from nvp_tf.errors import UserError
 
 
 def svhn(config):
     """32x32 colour; the `extra` images are not used."""
-    train = config.data_dir and next(Path(config.data_dir).glob("**/train_32x32.mat"), None)
-    if train:
-        arrays = [_images(file) for file in (train, train.with_name("test_32x32.mat"))]
-    else:
-        arrays = read_image_splits(prepared_builder("svhn", config.data_dir), "train", "test")
-    return published_arrays("svhn", *arrays)
+    train = look(config.data_dir, "train_32x32.mat")
+    if not train:
+        return builder_images("svhn", prepared_builder("svhn", config.data_dir))
+    return published_arrays("svhn", *(_images(file) for file in (train, train.with_name("test_32x32.mat"))))
 
 
 def _images(file):

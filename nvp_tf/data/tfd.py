@@ -1,23 +1,20 @@
 """The Toronto Face Database (Susskind et al. 2010), from its .mat file."""
 
-from pathlib import Path
-
 import numpy as np
 
-from nvp_tf.catalogue import missing
-from nvp_tf.data.arrays import published_arrays
+from nvp_tf.catalogue import look, missing
 from nvp_tf.data.mat import read_mat
+from nvp_tf.data.published import published_arrays
 from nvp_tf.errors import UserError
 
 _FILES = ("TFD_48x48.mat", "TFD_ranzato_48x48.mat")
-# Values of the first of the five columns of `folds`, as read by pylearn2, in which NICE was written.
+# Values in the first of the five columns of `folds`, as read by pylearn2/datasets/tfd.py, in which NICE was written.
 _UNLABELED, _VALID, _TEST = 0, 2, 3
 
 
 def tfd(config):
     """48x48 grey; the unlabeled images train, as in the thesis, the first fold's valid and test are held out."""
-    folder = config.data_dir and Path(config.data_dir)
-    file = folder and next((match for name in _FILES for match in folder.glob(f"**/{name}")), None)
+    file = next((file for name in _FILES if (file := look(config.data_dir, name))), None)
     if not file:
         raise missing("tfd", config.data_dir)
     images, folds = read_mat(file, "images"), read_mat(file, "folds")

@@ -6,10 +6,12 @@ says so, and a data set of a hundred gigabytes is no side effect of a command.
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from nvp_tf.catalogue import CATALOGUE, missing, prepare_command
-from nvp_tf.data.arrays import published_arrays
+from nvp_tf.data.pictures import files_digest
 from nvp_tf.data.preparing import Source
+from nvp_tf.data.published import published_images
 from nvp_tf.errors import UserError
 
 
@@ -36,13 +38,13 @@ def tfds_images(name, data_dir, built_in):
     except (ValueError, AssertionError, ImportError) as error:
         raise UserError(f"data set {name!r} cannot be used: {_first_line(error)}") from None
     _check_feature(builder)
-    if not builder.is_prepared():
+    if not _is_prepared(builder):
         raise UserError(
             f"data set {name!r} is not in {builder.data_dir}: expected the result of "
             f"`{prepare_command(name, data_dir)}`"
         )
     held_out = "test" if "test" in builder.info.splits else "validation"
-    return published_arrays(name, *read_image_splits(builder, "train", held_out))
+    return builder_images(name, builder, held_out)
 
 
 def find_builder(name, data_dir):
@@ -54,55 +56,74 @@ def find_builder(name, data_dir):
 
 def prepared_builder(name, data_dir):
     """The builder of a data set of the catalogue, its data on disk; raises UserError where it is not."""
-    builder = find_builder(CATALOGUE[name].builder, data_dir)
-    if not builder.is_prepared():
-        raise missing(name, data_dir)
-    return builder
+    for builder_name in CATALOGUE[name].builders:
+        builder = find_builder(builder_name, data_dir)
+        if _is_prepared(builder):
+            return builder
+    raise missing(name, data_dir)
 
 
-def builder_source(builder, split, transformation, image) -> Source:
-    """A split as a Source of colour images, read as a stream.
+def builder_images(name, builder, test="test", held_out=None):
+    """The data set of a prepared builder's splits `train` and `test`, whole images of one size.
+
+    held_out: how many images of `train` are `valid`, as in `published_images`.
+    """
+    shape = _first_shape(builder, "train")
+    return published_images(name, *(builder_source(builder, split, shape) for split in ("train", test)), None, held_out)
+
+
+def builder_source(builder, split, shape, transformation="none", image=lambda image: image) -> Source:
+    """A split as a Source, read as a stream.
 
     Args:
+      shape: of every image, others are refused; None for colour images of any size.
       transformation: a string that says all that `image` does.
-      image: a function of uint8 [height, width, 3] to another.
+      image: a function of uint8 [height, width, channels] to another.
+
+    Raises:
+      UserError: a split that is missing or empty; when read, one that is damaged, or images of other shapes.
     """
     import tensorflow_datasets as tfds
 
+    splits = builder.info.splits
+    if split not in splits or not splits[split].num_examples:
+        raise UserError(f"data set {_full(builder)} has splits {', '.join(splits)}, expected images in {split}")
+    only_image = tfds.decode.PartialDecoding({"image": True})
+
     def items(start):
-        only_image = tfds.decode.PartialDecoding({"image": True})
         examples = builder.as_dataset(split=split, shuffle_files=False, decoders=only_image).skip(start)
         try:
             for number, example in enumerate(tfds.as_numpy(examples), start=start):
+                if shape and example["image"].shape != shape:
+                    found = f"images of {shape} and {example['image'].shape}"
+                    raise UserError(f"data set {_full(builder)} has {found}, expected one size")
                 yield f"{split}/{number}", example["image"]
         except tf.errors.OpError as error:
-            raise damaged(builder, split, error) from None
+            reason = _first_line(error.message)
+            raise UserError(f"data set {_full(builder)} is damaged: {reason}, expected to read {split}") from None
 
-    size = builder.info.splits[split].num_examples
-    identity = [transformation, str(builder.data_dir), split, str(size)]
-    return Source(builder.info.name, identity, size, channels=3, items=items, image=image)
+    return Source(
+        name=f"{builder.info.name}-{split}",
+        identity=[transformation, split, files_digest(builder.data_dir, splits[split].filenames)],
+        size=splits[split].num_examples,
+        channels=shape[-1] if shape else 3,
+        items=items,
+        image=image,
+    )
 
 
-def damaged(builder, split, error):
-    """The UserError of records that cannot be read."""
-    return UserError(f"data set {_full(builder)} is damaged: {_first_line(error.message)}, expected to read {split}")
+def _first_shape(builder, split):
+    _, image = next(builder_source(builder, split, None).items(0))
+    return image.shape
 
 
-def read_image_splits(builder, *names):
-    """Whole splits in memory, uint8 [n, height, width, channels] each, all of one image shape.
-
-    Raises:
-      UserError: a split is missing, empty or damaged, or sizes differ.
-    """
-    splits = builder.info.splits
-    for name in names:
-        if name not in splits or not splits[name].num_examples:
-            raise UserError(f"data set {_full(builder)} has splits {', '.join(splits)}, expected images in {name}")
-    arrays, shape = [], None
-    for name in names:
-        arrays.append(_read(builder, name, shape))
-        shape = arrays[0].shape[1:]
-    return arrays
+def _is_prepared(builder):
+    kept = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)  # It warns where the answer is no, and we say so in a line of our own.
+    try:
+        return builder.is_prepared()
+    finally:
+        logging.set_verbosity(kept)
 
 
 def _check_feature(builder):
@@ -110,27 +131,6 @@ def _check_feature(builder):
     image = features.get("image")
     if image is None or image.np_dtype != np.uint8 or len(image.shape) != 3:
         raise UserError(f"data set {_full(builder)} has features {', '.join(features)}, expected image, of uint8")
-
-
-def _read(builder, name, shape):
-    """uint8 [n, *shape]; with shape None, that of the first image."""
-    import tensorflow_datasets as tfds
-
-    images = None
-    only_image = tfds.decode.PartialDecoding({"image": True})
-    examples = builder.as_dataset(split=name, shuffle_files=False, decoders=only_image)
-    try:
-        for i, example in enumerate(tfds.as_numpy(examples)):
-            image = example["image"]
-            if images is None:
-                shape = shape or image.shape
-                images = np.empty((builder.info.splits[name].num_examples, *shape), np.uint8)
-            if image.shape != shape:
-                raise UserError(f"data set {_full(builder)} has images of {shape} and {image.shape}, expected one size")
-            images[i] = image
-    except tf.errors.OpError as error:
-        raise damaged(builder, name, error) from None
-    return images
 
 
 def _full(builder):

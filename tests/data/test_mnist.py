@@ -69,7 +69,7 @@ def test_own_files_are_split(tmp_path, name):
     [
         (pixels(2010), None, "lacks t10k-images-idx3-ubyte.gz"),
         (pixels(2010), pixels(7, 5, 4), r"has images of \(5, 4, 1\), expected \(5, 3, 1\)"),
-        (pixels(2000), pixels(7), "has 2000 images, expected more than 2000"),
+        (pixels(2000), pixels(7), "mnist has 2000 training images, expected more than the 2000 that are held out"),
     ],
 )
 def test_files_that_do_not_fit_together(tmp_path, train, test, message):

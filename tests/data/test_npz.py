@@ -43,11 +43,19 @@ def test_one_array_is_split_by_a_fixed_rule(tmp_path, name):
         ({"train": IMAGES, "test": VECTORS}, "npz.test has examples of float32"),
         ({"train": VECTORS.astype(object)}, "cannot be read: .*allow_pickle=False"),
         (None, "cannot be read"),
+        ("damaged", "cannot be read"),
     ],
 )
 def test_unfit_files(tmp_path, arrays, message):
     file = tmp_path / "a.npz"
-    np.savez(file, **arrays) if arrays else file.write_bytes(b"PK\x03\x04 and no more")
+    if isinstance(arrays, dict):
+        np.savez(file, **arrays)
+    elif arrays == "damaged":
+        np.savez_compressed(file, IMAGES)
+        whole = file.read_bytes()
+        file.write_bytes(whole[:900] + bytes(50) + whole[950:])
+    else:
+        file.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(UserError, match=message) as caught:
         load(DataConfig("npz", str(file)))
     assert "\n" not in str(caught.value)

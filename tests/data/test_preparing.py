@@ -30,7 +30,7 @@ def source(make=image, size=N, identity="a"):
 def stored(prepared):
     """All pixels, by reading each image as one window of its height."""
     rows = range(prepared.size)
-    return [prepared.windows(np.array([row]), np.array([[0, 0]]), 4)[0].tobytes() for row in rows]
+    return [prepared.windows(np.array([row]), np.array([[0, 0]]), (4, 4))[0].tobytes() for row in rows]
 
 
 def expected(numbers=range(N)):

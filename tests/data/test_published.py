@@ -2,10 +2,12 @@
 
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
@@ -116,28 +118,27 @@ def test_tfd(tmp_path):
     check("tfd", tmp_path, unlabeled, test, valid)
 
 
-def face_by_hand(image):
-    """The central 148x148 at 64x64, by bilinear interpolation over the area that a pixel takes, in float64."""
-    middle = image[40:188, 15:163].astype(np.float64)
-    scale = 148 / 64
-    centres = (np.arange(64) + 0.5) * scale
-    weights = np.maximum(0, 1 - np.abs((np.arange(148) + 0.5 - centres[:, None]) / scale))
-    weights /= weights.sum(axis=1, keepdims=True)
-    return np.einsum("ai,ijc,bj->abc", weights, middle, weights, optimize=True)
+def scaled_faces(faces):
+    """The authors' crop and TensorFlow 1's bilinear interpolation, as they call it; then rounded."""
+    middle = tf.constant(faces[:, 40:188, 15:163].astype(np.float32))
+    scaled = tf.compat.v1.image.resize_images(middle, [64, 64], method=0, align_corners=False)
+    return np.rint(scaled.numpy()).astype(np.uint8)
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_celeba(tmp_path, nested):
-    faces = noise(9, 218, 178)
-    folder = tmp_path / "img_align_celeba" / ("img_align_celeba" if nested else "")
-    save_pictures(folder, faces)
-    which = [0, 0, 1, 2, 0, 1, 2, 2, 0]
-    lines = "".join(f"{i:03}.png {k}\n" for i, k in enumerate(which))
-    (tmp_path / "list_eval_partition.txt").write_text(lines)
+@pytest.mark.parametrize(
+    ("folder", "file", "line"),
+    [
+        ("img_align_celeba", "list_eval_partition.txt", "{:03}.png {}\n"),
+        ("archive/img_align_celeba/img_align_celeba", "archive/list_eval_partition.csv", "{:03}.png,{}\r\n"),
+    ],
+)
+def test_celeba(tmp_path, folder, file, line):
+    faces, which = noise(9, 218, 178), np.array([0, 0, 1, 2, 0, 1, 2, 2, 0])
+    save_pictures(tmp_path / folder, faces)
+    header = "image_id,partition\n" if file.endswith("csv") else ""
+    (tmp_path / file).write_text(header + "".join(line.format(i, k) for i, k in enumerate(which)))
     for k, got in enumerate(parts("celeba", tmp_path)):
-        expected = np.stack([face_by_hand(face) for face, part in zip(faces, which, strict=True) if part == k])
-        assert got.shape == expected.shape and got.dtype == np.uint8
-        np.testing.assert_allclose(got, expected, atol=1.01)  # rounded once in each direction
+        np.testing.assert_array_equal(got, scaled_faces(faces[which == k]))
 
 
 def test_lsun_crops_are_fresh_and_of_the_resized_picture(tmp_path):
@@ -160,38 +161,59 @@ def test_lsun_crops_are_fresh_and_of_the_resized_picture(tmp_path):
 
 def test_lsun_smaller_side_becomes_96(tmp_path):
     for part in ("train", "val"):
-        save_pictures(tmp_path / f"church_outdoor_{part}", noise(3, 300, 200), name="{:03}.jpg")
-    assert parts("lsun_church_outdoor", tmp_path)[0].shape == (2, 64, 64, 3)
+        save_pictures(tmp_path / f"church_outdoor_{part}", noise(3, 300, 200))
+    whole = [np.asarray(Image.fromarray(x).resize((96, 144), Image.Resampling.BILINEAR)) for x in noise(3, 300, 200)]
+    for crop, image in zip(parts("lsun_church_outdoor", tmp_path)[2], whole, strict=True):
+        windows = np.lib.stride_tricks.sliding_window_view(image, (64, 64, 3))
+        assert (windows == crop).all(axis=(-1, -2, -3)).any()
 
 
-class CelebA(tfds.core.GeneratorBasedBuilder):
-    """The real builder's name and feature, with made faces."""
-
-    VERSION = tfds.core.Version("2.1.0")
-    name = "celeb_a"
-
-    def _info(self):
-        features = tfds.features.FeaturesDict(
-            {"image": tfds.features.Image(shape=(218, 178, 3), encoding_format="png")}
-        )
-        return tfds.core.DatasetInfo(builder=self, features=features)
-
-    def _split_generators(self, dl_manager):
-        return {split: self._generate_examples(k) for k, split in enumerate(["train", "validation", "test"])}
-
-    def _generate_examples(self, k):
-        for i, face in enumerate(noise(3, 218, 178, seed=k)):
-            yield i, {"image": face}
+# name: (builder, its splits, shape of its images, what becomes of them)
+BUILDERS = {
+    "mnist": ("mnist", ["train", "test"], (28, 28, 1), lambda x: x),
+    "svhn": ("svhn_cropped", ["train", "test", "extra"], (32, 32, 3), lambda x: x),
+    "cifar10": ("cifar10", ["train", "test"], (32, 32, 3), lambda x: x),
+    "imagenet32": ("downsampled_imagenet/32x32", ["train", "validation"], (32, 32, 3), lambda x: x),
+    "imagenet64": ("imagenet_resized/64x64", ["train", "validation"], (64, 64, 3), lambda x: x),
+    "lsun_tower": ("lsun/tower", ["train", "validation"], (96, 96, 3), None),
+    "celeba": ("celeb_a", ["train", "validation", "test"], (218, 178, 3), scaled_faces),
+}
 
 
-def test_celeba_as_tensorflow_datasets_keeps_it(tmp_path):
-    CelebA(data_dir=str(tmp_path)).download_and_prepare()
-    for k, got in enumerate(parts("celeba", tmp_path)):
-        expected = {face_by_hand(face).round().tobytes() for face in noise(3, 218, 178, seed=k)}
-        assert len(got) == len(expected) == 3
-        for face in got:  # in whatever order the records are
-            distance = [np.abs(face - np.frombuffer(e).reshape(64, 64, 3)).max() for e in expected]
-            assert min(distance) <= 1
+def write_builder(root, name, written):
+    """Records under the real builder's name, of PNG images, in the folder where that builder looks for them."""
+    builder = tfds.builder(name, data_dir=str(root))
+    Path(builder.data_dir).mkdir(parents=True)
+    feature = tfds.features.Image(shape=next(iter(written.values())).shape[1:], encoding_format="png")
+    identity = builder.info._identity
+    info = tfds.core.DatasetInfo(builder=identity, features=tfds.features.FeaturesDict({"image": feature}))
+    writer = tfds.core.SequentialWriter(info, max_examples_per_shard=4000)
+    writer.initialize_splits(list(written))
+    for split, images in written.items():
+        writer.add_examples({split: [{"image": image} for image in images]})
+    writer.close_all()
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_records_of_tensorflow_datasets(tmp_path, name):
+    builder, splits, shape, becomes = BUILDERS[name]
+    sizes = {split: 5 for split in splits} | {"train": 2010 if name == "mnist" else 45}
+    written = {split: noise(sizes[split], *shape, seed=seed) for seed, split in enumerate(splits)}
+    write_builder(tmp_path, builder, written)
+    assert CATALOGUE[name].found(tmp_path)
+    train, valid, test = parts(name, tmp_path)
+    if becomes is None:
+        assert [len(train), len(valid), len(test)] == [43, 2, 5]
+        windows = np.lib.stride_tricks.sliding_window_view(written["validation"], (1, 64, 64, 3))
+        assert all((windows[i] == test[i]).all(axis=(-1, -2, -3, -4)).any() for i in range(5))
+        return
+    if name == "celeba":
+        np.testing.assert_array_equal(valid, becomes(written["validation"]))
+    else:
+        train = np.concatenate([train, valid])
+        assert len(valid) == (2000 if name == "mnist" else 2)
+    np.testing.assert_array_equal(train, becomes(written["train"]))
+    np.testing.assert_array_equal(test, becomes(written["test" if "test" in splits else "validation"]))
 
 
 def damage(name, how):
@@ -245,7 +267,11 @@ def evil(root):
             damage("cifar10", lambda r: shutil.rmtree(r / "cifar-10-batches-py")),
             "cifar10 is not in .*: expected",
         ),
-        ("imagenet32", lambda r: np.savez(r / "train_data_batch_1.npz", data=noise(2, 4, 4)), "lacks val_data.npz"),
+        (
+            "imagenet32",
+            lambda r: np.savez(r / "train_data_batch_1.npz", data=rows(noise(2, 32, 32))),
+            "imagenet32-val is not in",
+        ),
         ("imagenet32", lambda r: (r / "train_32x32").mkdir(), "valid_32x32 is missing"),
         ("lsun_bedroom", lambda r: (r / "bedroom_train").mkdir(), "bedroom_val is missing"),
         ("celeba", lambda r: (r / "img_align_celeba").mkdir(), "lacks list_eval_partition.txt"),
@@ -258,11 +284,30 @@ def test_damaged_and_incomplete_sets(tmp_path, capsys, name, make, message):
     assert "\n" not in str(caught.value) and "this ran" not in capsys.readouterr().out
 
 
+def test_imagenet_of_both_sizes_in_one_data_dir(tmp_path):
+    for side in (32, 64):
+        (tmp_path / f"imagenet{side}").mkdir()
+        write_imagenet_npz(tmp_path / f"imagenet{side}", noise(45, side, side), noise(6, side, side, seed=1))
+    for side in (32, 64):
+        check(f"imagenet{side}", tmp_path, noise(45, side, side), noise(6, side, side, seed=1))
+
+
+def flip_bytes(data):
+    """Damage in the middle of the compressed values."""
+    middle = len(data) // 2
+    return data[:middle] + bytes(255 - b for b in data[middle : middle + 50]) + data[middle + 50 :]
+
+
 def test_imagenet_of_another_size_and_cut_short(tmp_path):
     for file in ("train_data_batch_1.npz", "val_data.npz"):
         np.savez(tmp_path / file, data=rows(noise(5, 32, 32)))
-    with pytest.raises(UserError, match=r"data of uint8 \(5, 3072\), expected uint8 \(n, 12288\)"):
+    with pytest.raises(UserError, match=r"imagenet64-train is not in .*, but rows of 3072: .* rows of 12288 values"):
         load(DataConfig("imagenet64", str(tmp_path)))
     truncate("val_data.npz")(tmp_path)
     with pytest.raises(UserError, match=r"val_data.npz cannot be read: File is not a zip file"):
         load(DataConfig("imagenet32", str(tmp_path)))
+    np.savez_compressed(tmp_path / "val_data.npz", data=rows(noise(50, 32, 32)))
+    (tmp_path / "val_data.npz").write_bytes(flip_bytes((tmp_path / "val_data.npz").read_bytes()))
+    with pytest.raises(UserError, match=r"val_data.npz cannot be read: ") as caught:
+        load(DataConfig("imagenet32", str(tmp_path)))
+    assert "\n" not in str(caught.value)

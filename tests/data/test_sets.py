@@ -57,7 +57,10 @@ def test_names_are_what_load_knows():
         (DataConfig("cifar10", data_dir="/nowhere"), "cifar10 is not in /nowhere: .*cifar-10-batches-py/.*builder"),
         (DataConfig("svhn", data_dir="/nowhere"), "svhn is not in /nowhere: .*test_32x32.mat.*builder..svhn_cropped"),
         (DataConfig("tfd"), "tfd is not in a data_dir: expected, in data_dir, TFD_48x48.mat"),
-        (DataConfig("imagenet64", data_dir="/nowhere"), "imagenet64 is not in /nowhere: .*val_data.npz.*valid_64x64"),
+        (
+            DataConfig("imagenet64", data_dir="/nowhere"),
+            "imagenet64 is not in /nowhere: .*valid_64x64.*val_data.npz.*imagenet_resized/64x64",
+        ),
         (DataConfig("lsun_tower", data_dir="/nowhere"), "lsun_tower is not in /nowhere: .*tower_val.*lsun/tower"),
         (DataConfig("celeba", data_dir="/nowhere"), "celeba is not in /nowhere: .*list_eval_partition.txt.*celeb_a"),
         (DataConfig("npz", data_dir="/nowhere"), "npz has the data_dir /nowhere, expected a file of arrays"),

@@ -7,6 +7,7 @@ import tensorflow_datasets as tfds
 
 from nvp_tf.config import DataConfig
 from nvp_tf.data import evaluation_batches, load
+from nvp_tf.data.tfds_images import builder_source, find_builder
 from nvp_tf.errors import UserError
 
 TRAIN, HELD_OUT = 60, 7
@@ -57,6 +58,14 @@ def test_splits_of_a_prepared_data_set(data_dir, held_out):
     assert [len(train), len(valid), len(test)] == [TRAIN - 3, 3, HELD_OUT]
     assert train | valid == {image("train", i, held_out).tobytes() for i in range(TRAIN)}
     assert test == {image(held_out, i, held_out).tobytes() for i in range(HELD_OUT)}
+
+
+def test_an_interrupted_preparation_goes_on_with_the_same_images(data_dir):
+    builder = find_builder("tiny_images/test", data_dir)
+    items = builder_source(builder, "train", (6, 4, 3)).items
+    whole = list(items(0))
+    for (name, one), (again, other) in zip(whole[23:], items(23), strict=True):
+        assert name == again and (one == other).all()
 
 
 @pytest.mark.parametrize(
