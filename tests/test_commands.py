@@ -21,7 +21,7 @@ from nvp_tf.training import check_fits, train
 DIGITS = "--preset=realnvp_digits"
 # (what the line says, command, flags): answered before TensorFlow is imported.
 FLAGS = [
-    ("<nice_digits|", "train", "--preset=realnvp_digit"),
+    ("|nice_digits|", "train", "--preset=realnvp_digit"),
     ("not_a_flag", "train", DIGITS, "--not_a_flag=1"),
     ("unexpected argument 'runs/digits'", "train", DIGITS, "runs/digits"),
     ("<mirrored|none>", "train", DIGITS, "--strategy=tpu"),
@@ -154,7 +154,7 @@ def test_folders_and_names_by_command(tmp_path):
         ("irectory", "train", *TRAIN_DIGITS, f"--run_dir={below_file}"),
         ("/proc", "train", *TRAIN_DIGITS, "--run_dir=/proc/nvp_tf"),
         ("another config (train.seed: 0 != 1)", "train", *TRAIN_DIGITS, f"--run_dir={whole}", "--set=train.seed=1"),
-        ("expected one of digits,", "train", DIGITS, f"--run_dir={tmp_path / 'new'}", "--dataset=digit"),
+        ("expected one of two_moons,", "train", DIGITS, f"--run_dir={tmp_path / 'new'}", "--dataset=digit"),
         ("expected 1 to 1400", "train", *TRAIN_DIGITS, f"--run_dir={tmp_path / 'b'}", "--set=train.batch_size=1401"),
     ]
     for pair in (table[i : i + 2] for i in range(0, len(table), 2)):
