@@ -68,7 +68,7 @@ SMALL = {
             ),
         ),
         source="thesis section 5.4, 32x32, narrower and less deep for two CPU cores",
-        measured="3.69 bits/dim after 700 of its steps",
+        measured="3.196 bits/dim",
     ),
     "realnvp_folder": Preset(
         Config(
@@ -84,7 +84,7 @@ SMALL = {
             ),
         ),
         source="thesis section 5.4, LSUN's crops of any photographs, narrower and less deep for two CPU cores",
-        measured="not measured yet",
+        measured="3.472 bits/dim on one set of 25 photographs",
     ),
     "nice_fashion_mnist": Preset(
         Config(
@@ -95,7 +95,7 @@ SMALL = {
             train=TrainConfig(steps=20000, batch_size=100, ema_decay=0.999, evaluate_every=1000),
         ),
         source="thesis table 5.1, the MNIST column, on Fashion-MNIST",
-        measured="not measured yet",
+        measured="6.108 bits/dim",
     ),
     "realnvp_fashion_mnist": Preset(
         Config(
