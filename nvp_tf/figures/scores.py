@@ -1,8 +1,12 @@
-"""What a model finds likely: its scores of data that it knows, of data that it does not, and of noise."""
+"""What a model finds likely: its scores of data that it knows, of other data, and of noise."""
 
 import numpy as np
 
+from nvp_tf.catalogue import CATALOGUE
+from nvp_tf.config import DataConfig
+from nvp_tf.data import load
 from nvp_tf.figures.layout import Panel, draw_panel, new_figure, to_picture
+from nvp_tf.figures.source import choose
 from nvp_tf.objectives import bits_per_dim
 
 SHOWN = 16  # of the best scored, and of the worst
@@ -13,7 +17,8 @@ def draw(source, *, num=500):
 
     Lower is likelier. Train and test agree unless the model overfits. The altered images are the same held-out ones
     turned by 180 degrees and as negatives; noise is independent and uniform over the levels, for which the best
-    possible score is log2(levels), reached by a model of nothing else.
+    possible score is log2(levels), reached by a model of nothing else. Other data sets of the same shape that are here,
+    as `bin/datasets.py` lists them, are scored too.
 
     Args:
       num: images of each kind.
@@ -40,8 +45,20 @@ def comparisons(source, num):
         "test": test,
         "test, turned 180°": test[:, ::-1, ::-1],
         "test, negatives": (top - test).astype(np.uint8),
+        **others(source, num),
         "uniform noise": noise,
     }
+
+
+def others(source, num):
+    """{name: held-out images} of the other data sets that are here with the run's shape and levels."""
+    shape, found = "x".join(map(str, source.config.model.event_shape)), {}
+    for name, entry in CATALOGUE.items():
+        if name != source.config.data.name and entry.shape == shape and entry.found():
+            data = load(DataConfig(name))
+            if data.levels == source.levels:
+                found[name] = choose(data.test, num, source.seed)
+    return found
 
 
 def histograms(scores):

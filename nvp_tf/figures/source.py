@@ -51,12 +51,7 @@ class Source:
 
     def examples(self, count, split="test") -> np.ndarray:
         """`count` different examples of a split, chosen by the seed; all of it, in order, where it has no more."""
-        split = getattr(self.dataset, split)
-        if count >= split.size:
-            return np.concatenate(list(evaluation_batches(split, BATCH)))
-        index = np.random.default_rng(self.seed).permutation(split.size)[:count]
-        # Read as evaluation reads them: what is random about an example is the same each time.
-        return split.read(tf.constant(index), tf.stack([tf.zeros_like(index), index], axis=1)).numpy()
+        return choose(getattr(self.dataset, split), count, self.seed)
 
     def encode(self, x) -> np.ndarray:
         """`Flow.encode` in batches of one traced graph: [n, *event_shape] -> [n, D]."""
@@ -95,6 +90,15 @@ class Source:
 
     def _kind(self):
         return f"{self.config.data.name} {self.config.model.event_shape}, flow kind {self.config.model.flow.kind}"
+
+
+def choose(split, count, seed) -> np.ndarray:
+    """`count` different examples of a Split, chosen by the seed; all of it, in order, where it has no more."""
+    if count >= split.size:
+        return np.concatenate(list(evaluation_batches(split, BATCH)))
+    index = np.random.default_rng(seed).permutation(split.size)[:count]
+    # Read as evaluation reads them: what is random about an example is the same each time.
+    return split.read(tf.constant(index), tf.stack([tf.zeros_like(index), index], axis=1)).numpy()
 
 
 def _in_batches(function, rows):

@@ -1,10 +1,14 @@
 """The figures that count: terms of the score, latents by scale, the spectrum, histograms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
 from tiny_source import tiny_source
 
+from nvp_tf.config import DataConfig
+from nvp_tf.data import evaluation_batches, load
 from nvp_tf.figures import latents, scores, spectrum
 from nvp_tf.figures.source import Unfit
 
@@ -88,6 +92,16 @@ def test_comparisons(monkeypatch):
     np.testing.assert_array_equal(kinds["test, negatives"].astype(int) + test, 255)
     assert {x.shape for x in kinds.values()} == {(10, 4, 4, 3)} and {x.dtype for x in kinds.values()} == {test.dtype}
     assert kinds["uniform noise"].max() > 200
+
+
+def test_other_data_sets_of_the_same_shape():
+    """The photographs are always here, and of the shape of CIFAR-10."""
+    config = SimpleNamespace(model=SimpleNamespace(event_shape=(32, 32, 3)), data=DataConfig("cifar10"))
+    found = scores.others(SimpleNamespace(config=config, levels=256, seed=0), 5)
+    assert found["photos"].shape == (5, 32, 32, 3) and "cifar10" not in found
+    test = {x.tobytes() for batch in evaluation_batches(load(DataConfig("photos")).test, 500) for x in batch.numpy()}
+    assert {x.tobytes() for x in found["photos"]} <= test
+    assert scores.others(SimpleNamespace(config=config, levels=17, seed=0), 5) == {}
 
 
 @pytest.mark.parametrize("low", [1.5, -0.5])
