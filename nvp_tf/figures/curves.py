@@ -31,6 +31,6 @@ def draw(source):
     # Minutes do not grow evenly with steps: a machine is never as quiet as the hour before.
     ticks = np.unique(np.linspace(0, len(rows) - 1, 5).round().astype(int))
     above = axes.secondary_xaxis("top")
-    above.set_xticks(steps[ticks], [f"{minutes[i]:.0f}" for i in ticks])
+    above.set_xticks(steps[ticks], [f"{minutes[i]:.{0 if minutes[-1] > 10 else 1}f}" for i in ticks])
     above.set_xlabel("minutes")
     return to_picture(figure)
