@@ -44,5 +44,5 @@ def fit_whitening(flow, split, batch_size=500, progress=lambda batches: batches)
         count, total = count + len(x), total + x.sum(axis=0)
         products += x.T @ x
     mean = total / count
-    epsilon = layers[place].fit(mean + shift, products / count - np.outer(mean, mean))
-    return {"epsilon": epsilon, "examples": count, "log_det": float(layers[place].log_det)}
+    epsilon, log_det = layers[place].fit(mean + shift, products / count - np.outer(mean, mean))
+    return {"epsilon": epsilon, "examples": count, "log_det": log_det}

@@ -120,6 +120,22 @@ def test_killed_and_interrupted_run_ends_as_an_uninterrupted_one(tmp_path):
     assert [row for row in scores[1] if row[1] is not None] == scores[0]
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_whitening_is_fitted_before_the_first_step_and_kept(number, tmp_path):
+    keys = ("steps=2", "evaluate_every=1", "batch_size=32")
+    config = nvp_tf.preset("nice_digits", 'model.whitening={"share": 0.001}', *(f"train.{key}" for key in keys))
+    training.train(config, DIGITS, tmp_path, replicas(number), progress=False)
+    run = RunDir(tmp_path)
+    flow, found = run.load_flow("last"), run.metadata["whitening"]  # the averaged weights
+    x = DIGITS.train.read(np.arange(DIGITS.train.size), None)
+    y = flow.pixels.dequantize(x, flow.noise_pattern())
+    for layer in flow.bijector.layers[:3]:
+        y, log_det = layer.forward(y)
+    assert found["examples"] == len(x) and found["log_det"] == pytest.approx(float(log_det[0]), rel=1e-5)
+    assert 0.5 < np.cov(y.numpy().T).diagonal().mean() < 1.1
+    np.testing.assert_array_equal(flow.decode(flow.encode(x[:100])), x[:100])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_after_its_step(number, tmp_path, monkeypatch):
     def struck(self, step, batch, one_step=training._Training._one_step):

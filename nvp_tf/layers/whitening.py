@@ -25,8 +25,8 @@ class Whitening(Bijective):
         super().__init__(**kwargs)
         self.share = share
 
-    def fit(self, mean, covariance) -> float:
-        """Takes on the moments of a data set: [D] and [D, D], float64. Returns epsilon."""
+    def fit(self, mean, covariance) -> tuple[float, float]:
+        """Takes on the moments of a data set: [D] and [D, D], float64. Returns (epsilon, log_det)."""
         values, vectors = np.linalg.eigh(covariance)
         # Rounding makes eigenvalues of constant pixels slightly negative.
         values = np.maximum(values, 0)
@@ -35,8 +35,9 @@ class Whitening(Bijective):
         self.mean.assign(mean)
         self.matrix.assign((vectors / spread) @ vectors.T)
         self.inverse_matrix.assign((vectors * spread) @ vectors.T)
-        self.log_det.assign(-np.log(spread).sum())
-        return float(epsilon)
+        log_det = -np.log(spread).sum()
+        self.log_det.assign(log_det)
+        return float(epsilon), float(log_det)
 
     def _build(self, event_shape):
         if len(event_shape) != 1:
