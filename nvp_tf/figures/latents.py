@@ -51,12 +51,12 @@ def tally(flow, x, scales):
 
 def _tally(flow, x, scales):
     v = flow.pixels.dequantize(x, flow.noise_pattern())
-    z, _ = flow.bijector.forward(v)
+    z, log_dets = flow.bijector.trace(v)
     latents = by_scale(z, scales)
     terms = {"pixels": 0.0}
     for k, part in enumerate(latents, start=1):
         terms |= {f"layers {k}": 0.0, f"latents {k}": flow.prior.log_prob(part)}
-    for name, log_det in flow.bijector.log_dets(v):
+    for name, log_det in log_dets:
         scale = re.match(r"scale_(\d+)", name)
         terms[name if name == "pixels" else f"layers {int(scale[1]) + 1 if scale else 1}"] += log_det
     return terms, [tf.reshape(part, [tf.shape(x)[0], -1]) for part in latents]

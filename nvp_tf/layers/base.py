@@ -51,9 +51,14 @@ class Bijective(keras.layers.Layer):
         """The shape of y for an x of `event_shape`."""
         return event_shape
 
+    def trace(self, x, training=False) -> tuple:
+        """`forward` with the log_det taken apart: (y, [(name, log_det [n])]) of each layer that it is made of."""
+        y, log_det = self.forward(x, training)
+        return y, [(self.name, log_det)]
+
     def log_dets(self, x, training=False) -> list:
         """[(name, log_det [n])] of this layer, or of each layer that it is made of; for a look at what went wrong."""
-        return [(self.name, self.forward(x, training)[1])]
+        return self.trace(x, training)[1]
 
     @property
     def weight_scales(self) -> list:

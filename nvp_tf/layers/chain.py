@@ -26,12 +26,12 @@ class Chain(Bijective):
     def weight_scales(self):
         return [scale for layer in self.layers for scale in layer.weight_scales]
 
-    def log_dets(self, x, training=False):
+    def trace(self, x, training=False):
         found = []
         for layer in self.layers:
-            found += layer.log_dets(x, training)
-            x, _ = layer.forward(x, training)
-        return found
+            x, of_layer = layer.trace(x, training)
+            found += of_layer
+        return x, found
 
     def _build(self, event_shape):
         for layer in self.layers:
@@ -75,8 +75,10 @@ class FactorOut(Bijective):
     def weight_scales(self):
         return self.inner.weight_scales
 
-    def log_dets(self, x, training=False):
-        return self.inner.log_dets(self._halves(x)[0], training)
+    def trace(self, x, training=False):
+        a, z = self._halves(x)
+        a, found = self.inner.trace(a, training)
+        return unsqueeze(tf.concat([a, z], axis=-1), "ordered"), found
 
     def _build(self, event_shape):
         if len(event_shape) != 3 or event_shape[0] % 2 or event_shape[1] % 2:
