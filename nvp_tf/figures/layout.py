@@ -72,33 +72,29 @@ def tile(images, levels=256, columns=None) -> np.ndarray:
     return canvas
 
 
-def grid(images, levels=256, columns=None, side=480) -> Image.Image:
+def grid(images, levels=256, side=480) -> Image.Image:
     """`tile` as a picture, enlarged by whole pixels until its longer side has at least `side` pixels."""
-    canvas = tile(images, levels, columns)
+    canvas = tile(images, levels)
     factor = max(1, math.ceil(side / max(canvas.shape[:2])))
     picture = Image.fromarray(canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas)
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
-def page(panels, title="", columns=None, inches=4.0) -> Image.Image:
-    """Panels side by side, or in so many columns, under a title.
+def page(panels, title="", inches=4.0) -> Image.Image:
+    """Panels side by side under a title.
 
     Args:
       inches: the height of one panel, at 150 pixels an inch.
     """
-    columns = columns or len(panels)
-    rows = math.ceil(len(panels) / columns)
     shapes = [tile(p.images, p.levels, p.columns).shape for p in panels]
     # Room for words: labels of rows at the left, of columns above, of axes at the left and below.
     beside = 0.1 + 0.5 * any(p.rows for p in panels) + 0.3 * any(p.y_label for p in panels)
     above = 0.1 + 0.3 * sum(any(words) for words in zip(*((p.title, p.heads, p.x_label) for p in panels), strict=True))
-    widths = [max(s[1] / s[0] for s in shapes[c::columns]) * inches + beside for c in range(columns)]
-    size = (sum(widths), rows * (inches + above) + 0.4 * bool(title))
-    figure, axes = new_figure(size, rows, columns, width_ratios=widths)
-    for place, panel in zip(axes.ravel(), panels, strict=False):
+    widths = [width / height * inches + beside for height, width, _ in shapes]
+    size = (sum(widths), inches + above + 0.4 * bool(title))
+    figure, (places,) = new_figure(size, columns=len(panels), width_ratios=widths)
+    for place, panel in zip(places, panels, strict=True):
         draw_panel(place, panel)
-    for place in axes.ravel()[len(panels) :]:
-        place.axis("off")
     if title:
         figure.suptitle(title)
     return to_picture(figure)
