@@ -58,6 +58,14 @@ def look_for_all(folder, name) -> list[Path]:
     )
 
 
+def beside(folder: Path, name) -> Path:
+    """The folder of another split; raises UserError where it is not."""
+    other = folder.with_name(name)
+    if not other.is_dir():
+        raise UserError(f"{other} is missing, expected it beside {folder}")
+    return other
+
+
 def _tensorflow_datasets():
     """Where tensorflow_datasets keeps what it prepares, unless told otherwise."""
     return os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"

@@ -7,3 +7,8 @@ class UserError(ValueError):
     Its message is one line that names the value and what was expected. Commands print that line
     on stderr and exit with status 2.
     """
+
+
+def reason(error: Exception) -> str:
+    """What a library's error says, in one line; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -7,7 +7,7 @@ downsampled in another way, and scores on them are not to be compared with those
 
 from pathlib import Path
 
-from nvp_tf.catalogue import look, look_for_all
+from nvp_tf.catalogue import beside, look, look_for_all
 from nvp_tf.data.npz_rows import npz_rows, npz_shape
 from nvp_tf.data.pictures import files_digest, list_pictures, picture_source, pixels
 from nvp_tf.data.preparing import Source
@@ -31,10 +31,8 @@ def _load(data_dir, side):
     folder = look(data_dir, f"train_{side}x{side}")
     batches = look_for_all(data_dir, "train_data_batch_*.npz")
     if folder:
-        held_out = folder.with_name(f"valid_{side}x{side}")
-        if not held_out.is_dir():
-            raise UserError(f"{held_out} is missing, expected it beside {folder}")
-        train, test = (_folder_source(name, part, side) for part in (folder, held_out))
+        parts = folder, beside(folder, f"valid_{side}x{side}")
+        train, test = (_folder_source(name, part, side) for part in parts)
     elif batches:
         held_out = look_for_all(data_dir, "val_data.npz")
         parts = {f"{name}-train": batches, f"{name}-val": held_out}

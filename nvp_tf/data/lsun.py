@@ -2,11 +2,10 @@
 
 from PIL import Image
 
-from nvp_tf.catalogue import look
+from nvp_tf.catalogue import beside, look
 from nvp_tf.data.pictures import list_pictures, picture_source, pixels, scaled
 from nvp_tf.data.published import published_images
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
-from nvp_tf.errors import UserError
 
 _SMALLER, _SIDE = 96, 64  # Pixels of the smaller side, and of a crop (thesis 5.4).
 _WORDS = f"smaller side {_SMALLER}"
@@ -32,12 +31,9 @@ def _load(category, data_dir):
     name = f"lsun_{category}"
     folder = look(data_dir, f"{category}_train")
     if folder:
-        held_out = folder.with_name(f"{category}_val")
-        if not held_out.is_dir():
-            raise UserError(f"{held_out} is missing, expected it beside {folder}")
         sources = [
             picture_source(f"lsun_{part.name}", part, list_pictures(part), _WORDS, _small, 3)
-            for part in (folder, held_out)
+            for part in (folder, beside(folder, f"{category}_val"))
         ]
     else:
         builder = prepared_builder(name, data_dir)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nvp_tf.data.arrays import from_arrays
-from nvp_tf.errors import UserError
+from nvp_tf.errors import UserError, reason
 
 
 def npz(config):
@@ -39,5 +39,4 @@ def _read(file):
         found = np.load(file, allow_pickle=False)
         return dict(found) if isinstance(found, np.lib.npyio.NpzFile) else {"train": found}
     except (OSError, ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{file} cannot be read: {reason}") from None
+        raise UserError(f"{file} cannot be read: {reason(error)}") from None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from nvp_tf.errors import UserError
+from nvp_tf.errors import UserError, reason
 
 _CHUNK = 256  # Rows read at once.
 
@@ -43,4 +43,4 @@ def _opened(file):
     except UserError:
         raise
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise UserError(f"{file} cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from None
+        raise UserError(f"{file} cannot be read: {reason(error)}") from None

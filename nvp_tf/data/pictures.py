@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from nvp_tf.data.preparing import Source
-from nvp_tf.errors import UserError
+from nvp_tf.errors import UserError, reason
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
@@ -82,7 +82,7 @@ def read_picture(file, channels):
     except UserError:
         raise
     except Exception as error:  # Pillow's decoders tell of damage by a dozen types.
-        raise UserError(f"cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from None
+        raise UserError(f"cannot be read: {reason(error)}") from None
 
 
 def scaled(image, side):
