@@ -10,7 +10,7 @@ import sys
 from absl import flags
 
 from nvp_tf import cli
-from nvp_tf.files import written_whole
+from nvp_tf.files import write_text
 from nvp_tf.tables import find_runs, tables
 
 FLAGS = flags.FLAGS
@@ -23,8 +23,7 @@ def main():
     text = tables(runs)
     print(text, file=sys.stderr)
     if FLAGS.out:
-        with written_whole(FLAGS.out) as partial:
-            partial.write_text(text, encoding="utf-8")
+        write_text(FLAGS.out, text)
     return {"runs": len(runs), "scored": sum("test" in run.scores for run in runs), "out": FLAGS.out}
 
 

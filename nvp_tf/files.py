@@ -21,3 +21,9 @@ def written_whole(file):
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(file, text: str):
+    """A text file in UTF-8, written whole."""
+    with written_whole(file) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from nvp_tf.config import Config
 from nvp_tf.errors import UserError
-from nvp_tf.files import PARTIAL, written_whole
+from nvp_tf.files import PARTIAL, write_text, written_whole
 
 WEIGHTS = ("best", "last")
 
@@ -60,7 +60,7 @@ class RunDir:
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
             raise UserError(f"{path} is not a run (it has no config.json) and is not empty: choose another run_dir")
         run.path.mkdir(parents=True, exist_ok=True)
-        _write(run._config_file, config.to_json())
+        write_text(run._config_file, config.to_json())
         return run
 
     @property
@@ -87,7 +87,7 @@ class RunDir:
         return file
 
     def _why_no_weights(self):
-        scores = [row["valid_log_prob"] for row in self.read_metrics() if row["valid_log_prob"] is not None]
+        scores = [row["valid_log_prob"] for row in self.read_evaluations()]
         if scores and all(math.isnan(score) for score in scores):
             return f"each of its {len(scores)} validation scores is nan, expected a number; look at the validation data"
         return "the run has no evaluated weights yet, train it further"
@@ -117,7 +117,7 @@ class RunDir:
             "cores": os.cpu_count(),
         }
         value = {"parameters": parameters, "whitening": whitening, "versions": versions} | made
-        _write(self._metadata_file, json.dumps(value, indent=2) + "\n")
+        write_text(self._metadata_file, json.dumps(value, indent=2) + "\n")
 
     @property
     def metadata(self) -> dict:
@@ -131,7 +131,7 @@ class RunDir:
 
     def write_score(self, split: str, figures: dict):
         """Keeps the figures of a whole split under the best weights."""
-        _write(self._scores_file, json.dumps(self.scores | {split: figures}, indent=2) + "\n")
+        write_text(self._scores_file, json.dumps(self.scores | {split: figures}, indent=2) + "\n")
 
     def _read_json(self, file):
         try:
@@ -146,10 +146,14 @@ class RunDir:
         with open(self._metrics_file, newline="", encoding="utf-8") as file:
             return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(file)]
 
+    def read_evaluations(self) -> list[dict]:
+        """The rows with a validation score: all but those of where training was stopped in between."""
+        return [row for row in self.read_metrics() if row["valid_log_prob"] is not None]
+
     def write_metrics(self, rows: list[dict]):
         """All rows anew: a killed run never leaves half a line."""
         lines = [",".join(rows[0])] + [",".join("" if v is None else f"{v:.10g}" for v in row.values()) for row in rows]
-        _write(self._metrics_file, "\n".join(lines) + "\n")
+        write_text(self._metrics_file, "\n".join(lines) + "\n")
 
     def _remove_leftovers(self):
         """What a process that was killed amid writing left behind."""
@@ -186,8 +190,3 @@ def load_weights(model, file: Path):
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"{file} is corrupt or of another model: {reason}") from None
-
-
-def _write(file: Path, text: str):
-    with written_whole(file) as partial:
-        partial.write_text(text, encoding="utf-8")

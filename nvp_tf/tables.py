@@ -66,8 +66,7 @@ def _real_nvp_row(preset: Preset, run):
 
 def _run_row(run):
     config, test = run.config, run.scores.get("test", {})
-    rows = [row for row in run.read_metrics() if row["valid_log_prob"] is not None]
-    best = max(rows, key=lambda row: row["valid_log_prob"], default=None)
+    best = max(run.read_evaluations(), key=lambda row: row["valid_log_prob"], default=None)
     bits = best and best["valid_bits_per_dim"]
     valid = f"{bits:.3f}" if bits else f"{best['valid_log_prob']:.3f} nats" if best else BLANK
     return (str(run.path), config.data.name, config.model.flow.kind, _test(test), valid, _budget(run))

@@ -9,7 +9,7 @@ from pathlib import Path
 from nvp_tf.figures import layout, registry
 from nvp_tf.figures.index_page import index_page
 from nvp_tf.figures.source import Source, Unfit
-from nvp_tf.files import written_whole
+from nvp_tf.files import write_text
 
 RECORD = "figures.json"  # name -> what was drawn, and from what
 
@@ -48,8 +48,8 @@ def draw_all(source: Source, folder, options: dict) -> dict:
                 what = f"{file.name} in {time.perf_counter() - start:.1f} s"
             _progress(f"[{number:2}/{len(wanted)}] {name}: {what}")
         in_order = {name: entries[name] for name in wanted if name in entries}
-        _write(folder / RECORD, json.dumps(in_order, indent=2) + "\n")
-        _write(folder / "index.html", index_page(source, in_order, result["unfit"]))
+        write_text(folder / RECORD, json.dumps(in_order, indent=2) + "\n")
+        write_text(folder / "index.html", index_page(source, in_order, result["unfit"]))
     return result
 
 
@@ -84,8 +84,3 @@ def _read(file) -> dict:
         return {name: {"file": str(e["file"]), "made_of": e["made_of"]} for name, e in entries.items()}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return {}
-
-
-def _write(file, text):
-    with written_whole(file) as partial:
-        partial.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ def draw(source):
     moving average of the weights; the validation score is that of the averaged weights where they are kept. So
     the two need not meet where nothing is overfitted.
     """
-    rows = [row for row in source.run.read_metrics() if row["valid_log_prob"] is not None]
+    rows = source.run.read_evaluations()
     if not rows:
         raise Unfit(f"curves needs a run that was evaluated, {source.run.path} has no validation score yet")
     discrete = source.config.model.pixels is not None

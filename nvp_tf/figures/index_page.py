@@ -46,13 +46,12 @@ def facts(source) -> list[tuple[str, str]]:
         ("Model", f"{config.model.flow.kind} ({flow}), {config.model.prior} prior"),
         ("Weights", source.weights),
     ]
-    if (metadata := source.run.path / "metadata.json").is_file():
-        found.append(("Parameters", f"{json.loads(metadata.read_text(encoding='utf-8'))['parameters']:,}"))
+    if metadata := source.run.metadata:
+        found.append(("Parameters", f"{metadata['parameters']:,}"))
     if rows:
         steps = f"{rows[-1]['step']:,.0f} of {config.train.steps:,} steps of {config.train.batch_size} examples"
         found.append(("Trained", f"{steps}, {rows[-1]['minutes']:.1f} minutes"))
-    scored = [row for row in rows if row.get("valid_log_prob") is not None]
-    if scored:
+    if scored := source.run.read_evaluations():
         row = max(scored, key=lambda r: r["valid_log_prob"]) if source.weights == "best" else scored[-1]
         found.append(("Validation", f"{_score(row)} at step {row['step']:,.0f}"))
     return found

@@ -41,7 +41,7 @@ def source_of(name):
     """One for all figures: they read it, and its graphs are traced once."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         source = tiny_source(monkeypatch, name)
-    source.run.read_metrics = list
+    source.run.read_evaluations = list
     if source.config.model.pixels is None:
         points = np.random.default_rng(5).standard_normal((30, *source.flow.event_shape)).astype(np.float32)
         source.dataset = from_arrays(points, points, points)
