@@ -26,6 +26,7 @@ class Flow(keras.Model):
     """
 
     NOISE_SEED = 2018
+    CELL_CENTRE = 0.5
 
     def __init__(self, bijector, prior, pixels=None, **kwargs):
         super().__init__(**kwargs)
@@ -59,14 +60,19 @@ class Flow(keras.Model):
         Raises:
           UserError: another dtype or shape.
         """
+        return self.forward(x, self.noise_pattern() if noise is None else noise, training)[1]
+
+    def forward(self, x, noise, training=False):
+        """(latents [n, D], log_prob [n]) of one pass; arguments as of `log_prob`, `noise` unused for vectors."""
         x = self._check(x)
-        v = x if self.pixels is None else self._dequantize(x, self.noise_pattern() if noise is None else noise)
+        v = x if self.pixels is None else self._dequantize(x, noise)
         z, log_det = self.bijector.forward(v, training)
         log_prob = self.prior.log_prob(z) + log_det
+        latents = tf.reshape(z, [-1, self.dimensions])
         if self.pixels is None or (x.dtype == tf.uint8 and self.pixels.levels == 256):
-            return log_prob
+            return latents, log_prob
         inside = tf.reduce_all((x >= 0) & (x < self.pixels.levels), axis=list(range(1, x.shape.rank)))
-        return tf.where(inside, log_prob, -np.inf)
+        return latents, tf.where(inside, log_prob, -np.inf)
 
     def bits_per_dim(self, x, noise=None):
         """-log_prob / (D ln 2), [n]; defined for images of integers only."""
@@ -76,9 +82,7 @@ class Flow(keras.Model):
 
     def encode(self, x):
         """x -> all of its latents, [n, D]; `decode` gives back every integer of x."""
-        x = self._check(x)
-        z, _ = self.bijector.forward(x if self.pixels is None else self._dequantize(x, 0.5))
-        return tf.reshape(z, [-1, self.dimensions])
+        return self.forward(x, self.CELL_CENTRE)[0]
 
     def decode(self, z):
         """Latents [n, D] -> uint8 images [n, height, width, channels], or float vectors [n, D]."""
