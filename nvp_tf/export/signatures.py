@@ -76,7 +76,8 @@ class Signatures:
 
     def _log_prob_with_noise(self, values, seed, num_samples):
         """log (1/K) sum_k w_k, w_k = p(x + u_k); standard error std(w) / (sqrt(K) mean(w)), nan for K = 1."""
-        _expect((num_samples >= 1) & (num_samples <= _MOST_DRAWS), "num_samples", num_samples, f"1 to {_MOST_DRAWS}")
+        inside = (num_samples >= 1) & (num_samples <= _MOST_DRAWS)
+        num_samples = _expect(inside, num_samples, "num_samples is", num_samples, f"expected 1 to {_MOST_DRAWS}")
         seed = _fresh_if_negative(seed)
 
         def draw(k):
@@ -97,16 +98,17 @@ class Signatures:
         return {"latents": self._both(values, noise)[0]}
 
     def _decode(self, latents):
-        finite = tf.reduce_all(tf.math.is_finite(latents))
-        _expect(finite, "latents", "nan or infinite", "finite numbers")  # uint8 cannot say that it is none
+        # uint8 cannot say that it is none.
+        wrong = tf.math.count_nonzero(~tf.reduce_all(tf.math.is_finite(latents), axis=1))
+        latents = _expect(wrong == 0, latents, "rows of latents that are nan or infinite:", wrong, "expected none")
         latents, n = _at_least_one(latents, self._latents)
         return {self.name_of_values: self._inverse(latents)[:n]}
 
     def _sample(self, num_samples, seed, temperature):
         inside = (num_samples >= 0) & (num_samples <= self.most_samples)
-        _expect(inside, "num_samples", num_samples, f"0 to {self.most_samples}")
+        num_samples = _expect(inside, num_samples, "num_samples is", num_samples, f"expected 0 to {self.most_samples}")
         positive = tf.math.is_finite(temperature) & (temperature > 0)
-        _expect(positive, "temperature", temperature, "a positive number")
+        temperature = _expect(positive, temperature, "temperature is", temperature, "expected a positive number")
         return self._decode(self.flow.sample_latents(num_samples, _fresh_if_negative(seed), temperature))
 
     def _both(self, values, noise):
@@ -136,5 +138,7 @@ def _fresh_if_negative(seed):
     return tf.where(seed < 0, fresh[0], seed)
 
 
-def _expect(condition, name, value, expected):
-    tf.debugging.Assert(condition, [f"{name} is", value, f"expected {expected}"])
+def _expect(condition, value, *message):
+    """`value`, which exists only where the condition holds: what is made of it does not run beside the check."""
+    with tf.control_dependencies([tf.debugging.Assert(condition, message)]):
+        return tf.identity(value)

@@ -1,11 +1,13 @@
 """A SavedModel in a stranger's process, which has TensorFlow and nothing of ours, answers as the flow does."""
 
+import json
 import subprocess
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from commands import consume, digits_run, figures
+from scipy.special import logsumexp
 
 import nvp_tf
 from nvp_tf import export
@@ -35,30 +37,53 @@ for path, inputs, outputs in zip(*[iter(sys.argv[1:])] * 3):
                 wrong[f"{what} {signature}"] = str(model[signature](**{name: v}).keys())
             except Exception as error:
                 wrong[f"{what} {signature}"] = "error: " + str(error)
-    try:
-        wrong["shape decode"] = str(model["decode"](latents=tf.zeros((1, 1))).keys())
-    except Exception as error:
-        wrong["shape decode"] = "error: " + str(error)
     latents = values("encode", x)["latents"]
+    scalars = dict(num_samples=tf.constant(2), seed=tf.constant(1, tf.int64))
+    refused = {"shape decode": ("decode", dict(latents=tf.zeros((1, latents.shape[1] + 1))))}
+    for value in (np.nan, np.inf):
+        refused[f"{value} decode"] = ("decode", dict(latents=tf.fill((2, latents.shape[1]), np.float32(value))))
+    for n in (-1, 10**9):
+        few = scalars | dict(num_samples=tf.constant(n))
+        refused[f"{n} sample"] = ("sample", few | dict(temperature=tf.constant(1.0)))
+        refused[f"{n} log_prob_with_noise"] = ("log_prob_with_noise", few | {name: x[:1]})
+    for t in (0.0, -1.0, np.nan, np.inf):
+        refused[f"{t} temperature"] = ("sample", scalars | dict(temperature=tf.constant(t, tf.float32)))
+    for what, (signature, inputs) in refused.items():
+        try:
+            wrong[what] = str(model[signature](**inputs).keys())
+        except Exception as error:
+            wrong[what] = "error: " + str(error)
     empty = tf.zeros((0, *x.shape[1:]), x.dtype)
+    noisy = lambda k, seed, v=x[:20]: {
+        key: a.numpy() for key, a in model["log_prob_with_noise"](
+            **{name: v}, num_samples=tf.constant(k), seed=tf.constant(seed, tf.int64)).items()}
     np.savez(outputs, **values("log_prob", x), served=values("serving_default", x)["log_prob"], latents=latents,
              decoded=model["decode"](latents=tf.constant(latents))[name],
              alone=np.concatenate([values("log_prob", x[i : i + 1])["log_prob"] for i in range(5)]),
              hundred=values("log_prob", np.resize(x, (100, *x.shape[1:])))["log_prob"][:5],
-             samples=draw(6, 7), again=draw(6, 7), others=draw(6, 8), still=draw(2, 7, 0.0),
-             **{f"empty_{s}_{k}": a for s in ("serving_default", "log_prob", "encode")
+             samples=draw(6, 7), again=draw(6, 7), others=draw(6, 8), cold=draw(6, 7, 0.1),
+             fresh=draw(6, -1), fresh_again=draw(6, -1),
+             **{f"noisy_{k}": a for k, a in noisy(5, 3).items()}, one=noisy(1, 3)["standard_error"],
+             noise=noisy(2, -1)["log_prob"], other_noise=noisy(2, -1)["log_prob"],
+             **{f"score_{k}": a for k, a in values("score", x).items()},
+             **{f"empty_{s}_{k}": a for s in ("serving_default", "log_prob", "score", "encode")
                 for k, a in values(s, empty).items()},
+             **{f"empty_noise_{k}": a for k, a in noisy(2, 1, empty).items()},
              empty_decode=model["decode"](latents=tf.zeros((0, latents.shape[1])))[name], empty_sample=draw(0, 7))
     answers.append({"name": name, "signatures": sorted(model), "wrong": wrong})
 foreign = [m for m in sys.modules if m.split(".")[0] in ("nvp_tf", "tensorflow_probability", "tf_keras")]
 print(json.dumps({"answers": answers, "foreign": foreign, "path": sys.path}))
 """
+SIGNATURES = ["decode", "encode", "log_prob", "log_prob_with_noise", "sample", "score", "serving_default"]
 REAL_NVP = RealNVPConfig(scales=1, couplings=1, filters=3, blocks=1)
 MODELS = {
     "grey": None,  # the session's run, by bin/export.py
     "colour": ModelConfig((4, 4, 3), REAL_NVP, PixelsConfig(256)),
     "vector": ModelConfig((3,), VectorRealNVPConfig(couplings=2, hidden_units=8, batch_norm=True)),
 }
+
+
+HELD_OUT = {"colour": -np.linspace(250, 400, 40), "vector": np.repeat(np.linspace(-9, -2, 9), 3)}  # nats, made
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +103,7 @@ def exported(tmp_path_factory):
                 weight.assign(weight + (abs(noise) if "variance" in weight.path else noise))
             shape = (50, *flow.event_shape)
             x = rng.randint(0, 256, shape).astype(np.uint8) if flow.pixels else rng.randn(*shape).astype(np.float32)
-            printed = export.export(flow, folder / name, x)
+            printed = export.export(flow, folder / name, x, HELD_OUT[name])
         np.save(folder / f"{name}.npy", x)
         arguments += [printed["path"], folder / f"{name}.npy", folder / f"{name}.npz"]
         made[name] = (flow, x, printed)
@@ -93,9 +118,9 @@ def exported(tmp_path_factory):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stranger_gets_the_answers_of_the_flow(name, exported):
     flow, x, printed, arrays, told = exported[name]
-    assert told["signatures"] == ["decode", "encode", "log_prob", "sample", "serving_default"]
+    assert told["signatures"] == sorted(SIGNATURES)
     assert told["name"] == ("images" if flow.pixels else "x") and printed["version"] == 1
-    assert printed["log_prob_difference"] <= 1e-3 and len(x) == (297 if name == "grey" else 50)
+    assert printed["largest_differences"]["log_prob"] <= 1e-3 and len(x) == (297 if name == "grey" else 50)
     live = flow.log_prob(x).numpy()
     assert live.std() > 0.1
     np.testing.assert_allclose(arrays["log_prob"], live, rtol=0, atol=1e-3)
@@ -118,7 +143,10 @@ def test_the_seed_decides_in_every_process(name, exported):
     assert arrays["samples"].shape == (6, *flow.event_shape)
     np.testing.assert_array_equal(arrays["samples"], arrays["again"])
     assert (arrays["samples"] != arrays["others"]).any()
-    np.testing.assert_array_equal(arrays["still"][0], arrays["still"][1])
+    assert (arrays["fresh"] != arrays["fresh_again"]).any() and (arrays["noise"] != arrays["other_noise"]).all() == (
+        flow.pixels is not None
+    )
+    assert arrays["cold"].astype(float).std(axis=0).mean() < arrays["samples"].astype(float).std(axis=0).mean()
     sample = tf.saved_model.load(printed["path"]).signatures["sample"]
     here = sample(num_samples=tf.constant(6), seed=tf.constant(7, tf.int64), temperature=tf.constant(1.0))
     if flow.pixels:
@@ -133,16 +161,63 @@ def test_empty_batches_and_wrong_input(name, exported):
     empty = {key: arrays[key].shape for key in arrays if key.startswith("empty_")}
     scores = ("log_prob", "bits_per_dim") if flow.pixels else ("log_prob",)
     expected = {f"empty_{s}_{score}": (0,) for s in ("serving_default", "log_prob") for score in scores}
+    expected |= {f"empty_score_{key}": (0,) for key in (*scores, "percentile", "typicality")}
+    expected |= {f"empty_noise_{key}": (0,) for key in (*scores, "standard_error")}
     expected |= {"empty_encode_latents": (0, flow.dimensions)}
     expected |= {f"empty_{signature}": (0, *flow.event_shape) for signature in ("decode", "sample")}
     assert empty == expected
     sides = str(list(flow.event_shape))[1:-1].replace(" ", "")
-    assert len(told["wrong"]) == 10
+    assert len(told["wrong"]) == 9 + 11
+    messages = {
+        "nan decode": "rows of latents that are nan or infinite:] [2] [expected none",
+        "inf decode": "rows of latents that are nan or infinite:] [2]",
+        "-1 sample": "num_samples is] [-1] [expected 0 to ",
+        "1000000000 sample": "num_samples is] [1000000000] [expected 0 to ",
+        "-1 log_prob_with_noise": "num_samples is] [-1] [expected 1 to 4096",
+        "1000000000 log_prob_with_noise": "num_samples is] [1000000000] [expected 1 to 4096",
+        "0.0 temperature": "temperature is] [0] [expected a positive number",
+        "-1.0 temperature": "temperature is] [-1] [expected a positive number",
+        "nan temperature": "temperature is] [nan] [expected a positive number",
+        "inf temperature": "temperature is] [inf] [expected a positive number",
+    }
     for what, said in told["wrong"].items():
         kind, signature = what.split()
+        if what in messages:
+            assert said.startswith("error: ") and messages[what] in said, (what, said)
+            continue
         wanted = f"[?,{flow.dimensions if signature == 'decode' else sides}]" if kind != "dtype" else None
         wanted = wanted or ("expected to be a uint8 tensor" if flow.pixels else "expected to be a float tensor")
         assert said.startswith("error: ") and wanted in said, (what, said)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_score_stands_among_the_held_out_ones(name, exported):
+    flow, _, _, arrays, _ = exported[name]
+    held_out = HELD_OUT.get(name)
+    if held_out is None:
+        held_out = flow.log_prob(load(DataConfig("digits")).valid._array).numpy()
+    scores = arrays["score_log_prob"]
+    np.testing.assert_array_equal(scores, arrays["log_prob"])
+    below, above = ((held_out < s).sum() for s in scores), ((held_out > s).sum() for s in scores)
+    m, below, above = len(held_out), np.array(list(below)), np.array(list(above))
+    assert 0 < below.mean() < m
+    # Scores of the graph and of the live model may differ by a rounding: one place among m.
+    np.testing.assert_allclose(arrays["score_percentile"], 50 * (below + m - above) / m, atol=100 / m)
+    two_sided = 2 * np.minimum(1 + m - above, 1 + m - below) / (m + 1)
+    np.testing.assert_allclose(arrays["score_typicality"], np.minimum(1, two_sided), atol=2 / m)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_more_draws_of_noise(name, exported):
+    """log (1/K) sum_k p(x + u_k), and the standard error that the delta method gives."""
+    flow, x, _, arrays, _ = exported[name]
+    draws = [flow.log_prob(x[:20], tf.random.stateless_uniform(flow.event_shape, [3, k])) for k in range(5)]
+    draws = np.array(draws, np.float64)
+    np.testing.assert_allclose(arrays["noisy_log_prob"], logsumexp(draws, axis=0) - np.log(5), atol=1e-3)
+    weights = np.exp(draws - draws.max(axis=0))
+    error = weights.std(axis=0, ddof=1) / 5**0.5 / weights.mean(axis=0)
+    np.testing.assert_allclose(arrays["noisy_standard_error"], error, rtol=1e-2, atol=1e-5)
+    assert np.isnan(arrays["one"]).all() and (error.max() > 0.03) == (flow.pixels is not None)
 
 
 def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
@@ -155,34 +230,63 @@ def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     for pid in (ended, 1):
         (tmp_path / "model" / f"partial-{pid}").mkdir()
     (tmp_path / "model" / f"partial-{ended}" / "saved_model.pb").write_text("what a kill amid writing leaves")
-    first = export.export(flow, tmp_path / "model", x)
+    first = export.export(flow, tmp_path / "model", x, [0.0])
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "model").rglob("*") if p.is_file()}
-    second = export.export(flow, tmp_path / "model", x)
+    second = export.export(flow, tmp_path / "model", x, [0.0])
     assert [first["version"], second["version"]] == [10, 11]
-    assert first["size_bytes"] == sum(p.stat().st_size for p in before) - len("kept")
+    own = [p for p in before if p.name not in ("theirs", "export.json")]
+    assert first["size_bytes"] == sum(p.stat().st_size for p in own)
+    assert json.loads((tmp_path / "model" / "11" / "export.json").read_text())["version"] == 11
 
     def refuse(*arguments):
         raise UserError("as if it differed")
 
-    for broken in ("_compare", "Served"):
+    for where, broken in ((export.gate, "check"), (export, "Signatures")):
         with monkeypatch.context() as patch, pytest.raises(UserError):
-            patch.setattr(export, broken, refuse)
-            export.export(flow, tmp_path / "model", x)
+            patch.setattr(where, broken, refuse)
+            export.export(flow, tmp_path / "model", x, [0.0])
     assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["10", "11", "9", "partial-1"]  # of a live process
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in before.items())
 
 
-def test_a_model_that_answers_otherwise_is_refused(tmp_path, monkeypatch):
-    flow = build(MODELS["vector"])
-    right = type(flow).log_prob
-    x = np.ones((2, 3), np.float32)
-    drift = iter([0.0] + [0.1] * 9)  # None while it is traced, then 0.1 nats.
+WRONG = {
+    "log_prob": ("log_prob/log_prob", lambda a: a + 0.01, r"log_prob differs by 0\.01"),
+    "batch": ("by_seven/log_prob", lambda a: a + 0.01, "log_prob_by_batch differs"),
+    "latents": ("encode/latents", lambda a: 2 * a, "latents differs"),
+    "round trip": ("decode/x", lambda a: a + 1, "round_trip differs by 1"),
+    "sample": ("sample/x", lambda a: a[::-1], "sample differs"),
+    "noise": ("log_prob_with_noise/log_prob", lambda a: a * np.nan, "log_prob_with_noise differs by nan"),
+    "percentile": ("score/percentile", lambda a: 100 - a, "percentile is not what it should be"),
+    "typicality": ("score/typicality", lambda a: a / 2, "typicality is not what it should be"),
+    "seed": ("again/x", lambda a: a + 1, "second sample of one seed"),
+    "rows": ("log_prob/log_prob", lambda a: a[1:], r"shape \(3,\), expected \(4,\)"),
+    "empty": ("empty_sample/x", lambda a: np.ones((1, 3)), "empty_sample/x has 1 rows, expected none"),
+}
 
-    @tf.autograph.experimental.do_not_convert
-    def drifting(self, v):
-        return right(self, v) + next(drift)
 
-    monkeypatch.setattr(type(flow), "log_prob", drifting)
-    with pytest.raises(UserError, match=r"log_prob differs by 0\.\d+ nats, expected at most 0\.001"):
-        export.export(flow, tmp_path, x)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("what", WRONG)
+def test_a_model_that_answers_otherwise_is_refused(what, answers_of_a_stranger, monkeypatch):
+    flow, reference, x, told, answers = answers_of_a_stranger
+    key, wrong, message = WRONG[what]
+    for expected, arrays in ((None, answers), (message, answers | {key: wrong(answers[key])})):
+        monkeypatch.setattr(export.gate, "_ask", lambda *_, arrays=arrays: (told, arrays))
+        if expected is None:
+            export.gate.check(flow, reference, "unused", x)
+        else:
+            with pytest.raises(UserError, match=expected):
+                export.gate.check(flow, reference, "unused", x)
+
+
+@pytest.fixture(scope="module")
+def answers_of_a_stranger(tmp_path_factory):
+    """A vector flow, and what a fresh process says of its SavedModel."""
+    flow, reference = build(MODELS["vector"]), export.Reference([-5.0, -4.0, -3.0])
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    export.Signatures(flow, reference).save(folder)
+    x = np.random.RandomState(0).randn(4, 3).astype(np.float32)
+    return flow, reference, x, *export.gate._ask(folder, x)
+
+
+def test_a_model_that_does_not_load_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"cannot be used in a fresh process: .*SavedModel"):
+        export.gate._ask(tmp_path, np.zeros((1, 3), np.float32))
