@@ -11,8 +11,9 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
 flags.DEFINE_string("out", None, "The file to write: .png, .jpg or .npy.", required=True)
 flags.DEFINE_integer("num", None, "How many; 64 images or 2000 points if not given.", lower_bound=1)
-flags.DEFINE_float("temperature", 1.0, "Factor of the latents; 1 is the model.", lower_bound=0.0)
+flags.DEFINE_float("temperature", 1.0, "Factor of the latents, positive; 1 is the model.")
 flags.DEFINE_integer("seed", 0, "The same seed draws the same.", lower_bound=0)
+flags.register_validator("temperature", lambda t: 0 < t < float("inf"), "expected a positive number")
 flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weights.")
 
 

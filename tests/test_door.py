@@ -74,8 +74,9 @@ def check_calls(flow, x):
     assert samples.shape == (3, *flow.event_shape) and samples.dtype == back.dtype
     np.testing.assert_array_equal(samples, flow.sample(3, seed=1))
     assert (samples.numpy() != flow.sample(3, seed=2).numpy()).any()
-    still = flow.sample(2, temperature=0.0).numpy()
-    np.testing.assert_array_equal(still[0], still[1])
+    for wrong in ({"num_samples": -1}, *({"num_samples": 1, "temperature": t} for t in (0.0, -1.0, np.nan, np.inf))):
+        with pytest.raises(UserError, match=r"(num_samples|temperature) is .*expected"):
+            flow.sample(**wrong)
 
 
 def test_names():

@@ -96,10 +96,17 @@ class Flow(keras.Model):
         """Draws `num_samples` images or vectors; the same seed draws the same, in every process.
 
         Args:
-          num_samples: int.
+          num_samples: int, at least 0.
           seed: int.
-          temperature: factor of the latents; 1 is the model.
+          temperature: factor of the latents, positive; 1 is the model.
+
+        Raises:
+          UserError: another number of samples, another temperature.
         """
+        if num_samples < 0:
+            raise UserError(f"num_samples is {num_samples}, expected at least 0")
+        if not 0 < temperature < math.inf:
+            raise UserError(f"temperature is {temperature}, expected a positive number")
         return self.decode(self.sample_latents(num_samples, seed, temperature))
 
     def sample_latents(self, num_samples, seed=0, temperature=1.0):
