@@ -16,6 +16,7 @@ the scalars. A negative seed is a new one in every call.
 import numpy as np
 import tensorflow as tf
 
+from nvp_tf.export.weights import PackedWeights
 from nvp_tf.objectives import bits_per_dim
 
 _MOST_VALUES = 2**21  # of one call of `sample`: what its memory grows with
@@ -40,14 +41,14 @@ class Signatures:
         self._values = tf.TensorSpec((None, *flow.event_shape), dtype, self.name_of_values)
         self._latents = tf.TensorSpec((None, flow.dimensions), tf.float32, "latents")
         self._pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
-        self._forward = tf.function(flow.forward, [self._values, tf.TensorSpec(flow.event_shape)])
-        self._inverse = tf.function(flow.decode, [self._latents])
+        self._weights = PackedWeights(flow.variables)
+        self._forward = tf.function(self._with_weights(flow.forward), [self._values, tf.TensorSpec(flow.event_shape)])
+        self._inverse = tf.function(self._with_weights(flow.decode), [self._latents])
 
     def save(self, folder):
         """Writes the SavedModel."""
         module = tf.Module()
-        # Keras 3 variables are not tf.Variables: a SavedModel owns the tf.Variables it finds in an attribute.
-        module.weights = [weight.value for weight in self.flow.variables]
+        module.weights = self._weights.packed  # A SavedModel owns the tf.Variables it finds in an attribute.
         tf.saved_model.save(module, str(folder), signatures=self.functions())
 
     def functions(self) -> dict:
@@ -62,6 +63,13 @@ class Signatures:
             "decode": tf.function(self._decode, [self._latents]),
             "sample": tf.function(self._sample, [_COUNT, _SEED, _TEMPERATURE]),
         }
+
+    def _with_weights(self, function):
+        def with_weights(*arguments):
+            with self._weights.in_place():
+                return function(*arguments)
+
+        return with_weights
 
     def _log_prob(self, values):
         return self._scores(self._both(values, self._pattern)[1])
