@@ -1,0 +1,135 @@
+"""What TensorFlow Serving takes with a SavedModel, and what a person needs to start it.
+
+NAME/<version>/assets.extra/tf_serving_warmup_requests   what the server asks itself before it takes requests
+NAME/models.config     the model and its labels: --model_config_file
+NAME/batching.config   how a server merges small requests: --batching_parameters_file
+NAME/request.json      one held-out example as the body of a REST request
+NAME/README.md         the commands
+"""
+
+import json
+import shlex
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from nvp_tf.errors import UserError
+from nvp_tf.files import write_text
+
+IMAGE = "tensorflow/serving:2.20.0"
+# Signatures without scalars. A server that merges requests refuses scalars, and one refused
+# warm-up request keeps it from loading the model.
+WARMED = ("serving_default", "log_prob", "score", "encode", "decode")
+MERGED = 64  # Rows the server runs at once.
+WARM_SIZES = (1, MERGED)
+
+
+class ServingBundle:
+    """The files for one more version of a model.
+
+    Args:
+      export_dir: the model's folder, whose name is the model's.
+      examples: held-out [n, *event_shape], of which the first is in request.json.
+
+    Raises:
+      UserError: models.config, which a person may edit, is not one.
+    """
+
+    def __init__(self, export_dir, examples):
+        self.folder, self.examples = Path(export_dir).resolve(), np.asarray(examples)
+        self.config = self._read_config()
+        [*_, self.model] = self.config.model_config_list.config
+
+    def write_inside(self, version_dir):
+        """The warm-up requests, before the server can see the version."""
+        file = Path(version_dir) / "assets.extra" / "tf_serving_warmup_requests"
+        file.parent.mkdir(exist_ok=True)
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for signature in WARMED:
+                for n in WARM_SIZES:
+                    writer.write(self._warm_up(signature, n).SerializeToString())
+
+    def write_beside(self, version):
+        """The rest, once the version is in place. The label `canary` moves to it; `stable` only if it is nowhere."""
+        self.model.version_labels.setdefault("stable", version)
+        self.model.version_labels["canary"] = version
+        write_text(self.folder / "models.config", _CONFIG_COMMENT + text_format.MessageToString(self.config))
+        if not (self.folder / "batching.config").exists():  # its numbers are the user's
+            write_text(self.folder / "batching.config", _BATCHING)
+        request = {"signature_name": "score", "instances": self.examples[:1].tolist()}
+        write_text(self.folder / "request.json", json.dumps(request) + "\n")
+        write_text(self.folder / "README.md", self._readme())
+
+    def _read_config(self):
+        """A ModelServerConfig of one model: the file's as it is, or a new one."""
+        config, file = model_server_config_pb2.ModelServerConfig(), self.folder / "models.config"
+        if file.exists():
+            try:
+                text_format.Parse(file.read_text(encoding="utf-8"), config)
+            except (text_format.ParseError, UnicodeDecodeError) as error:
+                raise UserError(f"{file} is not a ModelServerConfig: {error}") from None
+            if len(config.model_config_list.config) != 1:
+                raise UserError(f"{file} has {len(config.model_config_list.config)} models, expected one")
+            return config
+        name = self.folder.name
+        model = config.model_config_list.config.add(name=name, base_path=f"/models/{name}", model_platform="tensorflow")
+        model.model_version_policy.all.SetInParent()  # a labelled version must be loaded, and no other can be labelled
+        return config
+
+    def _warm_up(self, signature, n):
+        rows = np.resize(self.examples, (n, *self.examples.shape[1:]))
+        inputs = {"images" if rows.dtype == np.uint8 else "x": rows}
+        if signature == "decode":
+            inputs = {"latents": np.zeros((n, rows[0].size), np.float32)}
+        log = prediction_log_pb2.PredictionLog()
+        request = log.predict_log.request
+        request.model_spec.name, request.model_spec.signature_name = self.model.name, signature
+        for key, value in inputs.items():
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+        return log
+
+    def _readme(self):
+        return _README.format(
+            name=self.model.name,
+            quoted=shlex.quote(self.model.name),
+            in_url=quote(self.model.name, safe=""),
+            path=shlex.quote(self.model.base_path),
+            image=IMAGE,
+        )
+
+
+_CONFIG_COMMENT = """\
+# --model_config_file of TensorFlow Serving. bin/export.py moves `canary` to its version and keeps all else but comments.
+# `stable` is yours to move: write another version, and the server follows at its next look.
+"""
+
+_BATCHING = """\
+# --batching_parameters_file of TensorFlow Serving. bin/export.py wrote it once; its numbers are yours.
+# No allowed_batch_sizes: to reach one, the server repeats a row of the last request, and ends if that request is empty.
+max_batch_size {{ value: 1024 }}  # rows of one request; more are refused
+enable_large_batch_splitting {{ value: true }}
+max_execution_batch_size {{ value: {merged} }}  # rows run at once
+batch_timeout_micros {{ value: 2000 }}  # how long a request waits for others
+max_enqueued_batches {{ value: 100 }}
+""".format(merged=MERGED)
+
+_README = """\
+# {name}
+
+Exported by nvp_tf for TensorFlow Serving; its docs/serving.md has the rest. `<version>/export.json` says what
+was exported and how it was checked. In this folder, start a server:
+
+    docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD":{path}:ro {image} \\
+        --model_config_file={path}/models.config --model_config_file_poll_wait_seconds=10 \\
+        --allow_version_labels_for_unavailable_models
+
+Score the held-out example of request.json by REST, and a picture by gRPC (in nvp_tf's folder):
+
+    curl -d @request.json http://localhost:8501/v1/models/{in_url}/labels/stable:predict
+    python bin/score.py --server=grpc://localhost:8500 --model={quoted} picture.png
+"""
