@@ -104,19 +104,19 @@ class ServingBundle:
 
 
 _CONFIG_COMMENT = """\
-# --model_config_file of TensorFlow Serving. bin/export.py moves `canary` to its version and keeps all else but comments.
-# `stable` is yours to move: write another version, and the server follows at its next look.
+# --model_config_file of TensorFlow Serving. An export moves the label `canary` to its version and leaves all else.
+# `stable` is yours to move: write another version here, and the server follows. Comments are not kept.
 """
 
-_BATCHING = """\
-# --batching_parameters_file of TensorFlow Serving. bin/export.py wrote it once; its numbers are yours.
-# No allowed_batch_sizes: to reach one, the server repeats a row of the last request, and ends if that request is empty.
+_BATCHING = f"""\
+# --batching_parameters_file of TensorFlow Serving, written by the first export. Its numbers are yours.
+# No allowed_batch_sizes: padding to one ends the server when the last of the merged requests is empty.
 max_batch_size {{ value: 1024 }}  # rows of one request; more are refused
 enable_large_batch_splitting {{ value: true }}
-max_execution_batch_size {{ value: {merged} }}  # rows run at once
+max_execution_batch_size {{ value: {MERGED} }}  # rows run at once
 batch_timeout_micros {{ value: 2000 }}  # how long a request waits for others
 max_enqueued_batches {{ value: 100 }}
-""".format(merged=MERGED)
+"""
 
 _README = """\
 # {name}

@@ -112,7 +112,7 @@ class Model:
 
 
 def signatures(meta_graph):
-    """MetaGraphDef.signature_def (5) is a map to SignatureDef: inputs (1), outputs (2), maps to TensorInfo: name (1)."""
+    """MetaGraphDef: signature_def (5), a map to SignatureDef: inputs (1), outputs (2), maps to TensorInfo: name (1)."""
 
     def entries(message, field):
         for number, entry in fields(message):
