@@ -2,6 +2,7 @@
 
 NAME/<version>/saved_model.pb, variables/   the SavedModel (`signatures.py`)
 NAME/<version>/export.json                  what the gate measured (`gate.py`), and what the model is
+NAME/models.config, batching.config, ...    what TensorFlow Serving takes beside (`serving.py`)
 """
 
 import json
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from nvp_tf.export import gate
 from nvp_tf.export.reference import Reference
+from nvp_tf.export.serving import ServingBundle
 from nvp_tf.export.signatures import Signatures
 from nvp_tf.files import PARTIAL
 
@@ -38,16 +40,19 @@ def export(flow, export_dir, examples, held_out_scores, about=None) -> dict:
     export_dir = Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(export_dir)
+    bundle = ServingBundle(export_dir, examples)
     partial = export_dir / f"{PARTIAL}{os.getpid()}"
     try:
         reference = Reference(held_out_scores)
         Signatures(flow, reference).save(partial)
         figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
+        bundle.write_inside(partial)
         figures["size_bytes"] = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
         version = 1 + max((int(p.name) for p in export_dir.iterdir() if p.name.isdigit()), default=0)
         figures = {"version": version} | (about or {}) | figures | {"versions": _versions()}
         (partial / "export.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         partial.rename(export_dir / str(version))
+        bundle.write_beside(version)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return {"path": str(export_dir / str(version))} | figures
