@@ -42,8 +42,7 @@ class ServingBundle:
 
     def __init__(self, export_dir, examples):
         self.folder, self.examples = Path(export_dir).resolve(), np.asarray(examples)
-        self.config = self._read_config()
-        [*_, self.model] = self.config.model_config_list.config
+        self._config()  # Refused now, not after the minutes of an export.
 
     def write_inside(self, version_dir):
         """The warm-up requests, before the server can see the version."""
@@ -56,16 +55,19 @@ class ServingBundle:
 
     def write_beside(self, version):
         """The rest, once the version is in place. The label `canary` moves to it; `stable` only if it is nowhere."""
-        self.model.version_labels.setdefault("stable", version)
-        self.model.version_labels["canary"] = version
-        write_text(self.folder / "models.config", _CONFIG_COMMENT + text_format.MessageToString(self.config))
+        config = self._config()
+        [model] = config.model_config_list.config
+        if "stable" not in model.version_labels:
+            model.version_labels["stable"] = version
+        model.version_labels["canary"] = version
+        write_text(self.folder / "models.config", _CONFIG_COMMENT + text_format.MessageToString(config))
         if not (self.folder / "batching.config").exists():  # its numbers are the user's
             write_text(self.folder / "batching.config", _BATCHING)
         request = {"signature_name": "score", "instances": self.examples[:1].tolist()}
         write_text(self.folder / "request.json", json.dumps(request) + "\n")
-        write_text(self.folder / "README.md", self._readme())
+        write_text(self.folder / "README.md", self._readme(model))
 
-    def _read_config(self):
+    def _config(self):
         """A ModelServerConfig of one model: the file's as it is, or a new one."""
         config, file = model_server_config_pb2.ModelServerConfig(), self.folder / "models.config"
         if file.exists():
@@ -88,19 +90,15 @@ class ServingBundle:
             inputs = {"latents": np.zeros((n, rows[0].size), np.float32)}
         log = prediction_log_pb2.PredictionLog()
         request = log.predict_log.request
-        request.model_spec.name, request.model_spec.signature_name = self.model.name, signature
+        request.model_spec.name, request.model_spec.signature_name = self.folder.name, signature
         for key, value in inputs.items():
             request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
         return log
 
-    def _readme(self):
-        return _README.format(
-            name=self.model.name,
-            quoted=shlex.quote(self.model.name),
-            in_url=quote(self.model.name, safe=""),
-            path=shlex.quote(self.model.base_path),
-            image=IMAGE,
-        )
+    def _readme(self, model):
+        words = {"quoted": shlex.quote(model.name), "path": shlex.quote(model.base_path), "image": IMAGE}
+        readme = _README.format(name=model.name, in_url=quote(model.name, safe=""), **words)
+        return readme + (_PICTURE.format(**words) if self.examples.dtype == np.uint8 else "")
 
 
 _CONFIG_COMMENT = """\
@@ -128,8 +126,13 @@ was exported and how it was checked. In this folder, start a server:
         --model_config_file={path}/models.config --model_config_file_poll_wait_seconds=10 \\
         --allow_version_labels_for_unavailable_models
 
-Score the held-out example of request.json by REST, and a picture by gRPC (in nvp_tf's folder):
+Score the held-out example of request.json:
 
     curl -d @request.json http://localhost:8501/v1/models/{in_url}/labels/stable:predict
+"""
+
+_PICTURE = """
+A picture, in nvp_tf's folder:
+
     python bin/score.py --server=grpc://localhost:8500 --model={quoted} picture.png
 """

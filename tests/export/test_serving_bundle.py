@@ -65,7 +65,7 @@ def test_the_server_can_warm_up_whether_it_merges_requests_or_not(name, bundles)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_score_does_not_depend_on_the_requests_it_is_merged_with(name, bundles):
-    """The server concatenates the rows of several requests: here with one impossible row among them."""
+    """The server concatenates the rows of several requests: here with a bad row among them, if there can be one."""
     flow, x, _, session = bundles[name]
     key = "images" if flow.pixels else "x"
     bad = np.full_like(x[:1], 255 if flow.pixels else np.nan)
@@ -104,14 +104,15 @@ def test_stable_moves_only_by_hand(tmp_path):
     assert (model.name, model.base_path, model.model_platform) == ("my model", "/models/my model", "tensorflow")
     assert model.model_version_policy.WhichOneof("policy_choice") == "all"
     assert dict(model.version_labels) == {"stable": 3, "canary": 3}
-    ServingBundle(folder, x).write_beside(4)
+    export = ServingBundle(folder, x)
+    export.write_beside(4)
     assert dict(config(folder).version_labels) == {"stable": 3, "canary": 4}
     text = (folder / "models.config").read_text()
     edited = re.sub(r'(key: "stable"\s+value:) 3', r"\1 4", text).replace('"my model"', '"renamed"')
     edited = edited.replace("version_labels", 'version_labels { key: "old" value: 3 }\n    version_labels', 1)
     (folder / "models.config").write_text(edited)
     (folder / "batching.config").write_text("theirs")
-    ServingBundle(folder, x).write_beside(5)
+    export.write_beside(5)  # edited while the export ran
     assert dict(config(folder).version_labels) == {"stable": 4, "canary": 5, "old": 3}
     assert config(folder).name == "renamed" and (folder / "batching.config").read_text() == "theirs"
     two = edited.replace("  config {", '  config { name: "other" }\n  config {', 1)
