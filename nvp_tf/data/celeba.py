@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from nvp_tf.catalogue import look
-from nvp_tf.data.pictures import picture_source
+from nvp_tf.data.picture_source import picture_source
 from nvp_tf.data.published import published_images
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
 from nvp_tf.errors import UserError

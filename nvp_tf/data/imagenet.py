@@ -9,11 +9,12 @@ from pathlib import Path
 
 from nvp_tf.catalogue import beside, look, look_for_all
 from nvp_tf.data.npz_rows import npz_rows, npz_shape
-from nvp_tf.data.pictures import files_digest, list_pictures, picture_source, pixels
+from nvp_tf.data.picture_source import files_digest, picture_source
 from nvp_tf.data.preparing import Source
 from nvp_tf.data.published import published_images
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
 from nvp_tf.errors import UserError
+from nvp_tf.pictures import list_pictures, pixels
 
 
 def imagenet32(config):

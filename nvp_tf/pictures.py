@@ -1,13 +1,10 @@
 """Picture files: finding them, decoding them, bringing them to size."""
 
-import hashlib
 import os
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from nvp_tf.data.preparing import Source
 from nvp_tf.errors import UserError, reason
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
@@ -29,40 +26,6 @@ def list_pictures(folder) -> list[str]:
             if name.lower().endswith(SUFFIXES) and not name.startswith(".")
         ]
     return sorted(found)
-
-
-def picture_source(name, folder, paths, transformation, image, channels) -> Source:
-    """Picture files as a Source.
-
-    Args:
-      name: of the source.
-      folder: where they are.
-      paths: relative to it.
-      transformation: a string that says all that `image` does.
-      image: a function of an open picture (PIL, upright, RGB or grey) to uint8 [height, width, channels].
-      channels: 3, or 1 for grey.
-    """
-    folder = Path(folder)
-    return Source(
-        name=name,
-        identity=[transformation, files_digest(folder, paths)],
-        size=len(paths),
-        channels=channels,
-        items=lambda start: ((path, folder / path) for path in paths[start:]),
-        image=lambda file: image(read_picture(file, channels)),
-    )
-
-
-def files_digest(folder, paths):
-    """A string that changes with the files' names, sizes and times: what is behind them is not read."""
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            stat = os.stat(os.path.join(folder, path))
-        except OSError as error:
-            raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
-        digest.update(os.fsencode(path) + f"\0{stat.st_size} {stat.st_mtime_ns}\0".encode())
-    return digest.hexdigest()
 
 
 def read_picture(file, channels):
