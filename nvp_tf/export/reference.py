@@ -28,6 +28,8 @@ class Reference:
         if len(scores) > _LARGEST:
             scores = scores[np.linspace(0, len(scores) - 1, _LARGEST).round().astype(int)]
         self.scores = scores
+        bits = len(scores).bit_length()
+        self._table = np.pad(scores, (0, 2**bits - 1 - len(scores)), constant_values=np.inf)
 
     def percentile(self, log_prob):
         """[n] nats -> [n], 0 to 100."""
@@ -42,8 +44,16 @@ class Reference:
 
     def _counts(self, log_prob):
         """How many held-out scores are below, and how many are not above."""
-        sides = (tf.searchsorted(self.scores, log_prob, side=side) for side in ("left", "right"))
-        return tuple(tf.cast(count, tf.float32) for count in sides)
+        table = tf.constant(self._table)
+        return self._count(table, log_prob, tf.less), self._count(table, log_prob, tf.less_equal)
+
+    def _count(self, table, log_prob, less):
+        """How many of the scores are less, by bisection: hardly another engine has the op of tf.searchsorted."""
+        count = 0
+        for bit in reversed(range(len(self._table).bit_length())):
+            more = count + 2**bit
+            count = tf.where(less(tf.gather(table, more - 1), log_prob), more, count)
+        return tf.cast(tf.minimum(count, len(self.scores)), tf.float32)  # the padding is not more than +inf
 
     def _or_nan(self, log_prob, value):
         return tf.where(tf.math.is_nan(log_prob), np.nan, value)

@@ -48,7 +48,7 @@ class Pixels(Bijective):
             y = self.low + (self.high - self.low) * p
             return y, sum_event(tf.fill(tf.shape(v), self._log_slope(v.dtype)))
         p = self.alpha + (1 - 2 * self.alpha) * p
-        y = tf.math.log(p) - tf.math.log1p(-p)
+        y = tf.math.log(p) - tf.math.log(1 - p)  # p <= 1 - alpha: log1p, which ONNX lacks, would be no better
         return y, self._log_det(y)
 
     def _inverse(self, y):
