@@ -8,12 +8,12 @@ downsampled in another way, and scores on them are not to be compared with those
 from pathlib import Path
 
 from nvp_tf.catalogue import beside, look, look_for_all
-from nvp_tf.data.npz_rows import npz_rows, npz_shape
 from nvp_tf.data.picture_source import files_digest, picture_source
 from nvp_tf.data.preparing import Source
 from nvp_tf.data.published import published_images
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
 from nvp_tf.errors import UserError
+from nvp_tf.npz_rows import npz_headers, npz_rows
 from nvp_tf.pictures import list_pictures, pixels
 
 
@@ -47,7 +47,7 @@ def _load(data_dir, side):
 def _npz_source(name, root, files, side):
     """The rows of those of `files` that are of this size: 32x32 and 64x64 have files of the same names."""
     values = 3 * side * side
-    shapes = {file: npz_shape(file) for file in sorted(files, key=lambda file: (len(file.name), file.name))}
+    shapes = {file: _shape(file) for file in sorted(files, key=lambda file: (len(file.name), file.name))}
     sizes = {file: shape[0] for file, shape in shapes.items() if shape[1] == values}
     wanted = f"train_data_batch_*.npz and val_data.npz with rows of {values} values"
     if not sizes:
@@ -58,7 +58,7 @@ def _npz_source(name, root, files, side):
 
     def items(start):
         for file, size in sizes.items():
-            for number, row in enumerate(npz_rows(file, start) if start < size else (), start=start):
+            for number, row in enumerate(npz_rows(file, "data", start) if start < size else (), start=start):
                 yield f"{file.name}/{number}", row
             start = max(0, start - size)
 
@@ -71,6 +71,13 @@ def _npz_source(name, root, files, side):
         # A row holds all red values, then all green, then all blue.
         image=lambda row: row.reshape(3, side, side).transpose(1, 2, 0),
     )
+
+
+def _shape(file):
+    shape, dtype = npz_headers(file).get("data", ((), "no array"))
+    if len(shape) != 2 or dtype != "uint8":
+        raise UserError(f"{file} has data of {dtype} {shape}, expected uint8 (n, values)")
+    return shape
 
 
 def _folder_source(name, folder, side):
