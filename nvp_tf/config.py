@@ -6,45 +6,20 @@ No TensorFlow is imported here, so that `--help` and a mistyped flag are answere
 import dataclasses
 import json
 import os
-import types
-import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from nvp_tf.errors import UserError
-
-
-def _number(default, low=None, high=None):
-    """A number in [low, high]; None leaves an end open."""
-    return field(default=default, metadata={"low": low, "high": high})
-
-
-def _choice(default, *options):
-    return field(default=default, metadata={"options": options})
-
-
-class Section:
-    """A part of a config: checks its own ranges when made, and again when changed."""
-
-    def __post_init__(self):
-        for f in dataclasses.fields(self):
-            value, rule = getattr(self, f.name), f.metadata
-            if "options" in rule and value not in rule["options"]:
-                raise UserError(f"{f.name} is {value!r}, expected one of {', '.join(rule['options'])}")
-            low, high = rule.get("low"), rule.get("high")
-            # `not >=` rather than `<`, so that NaN is refused too.
-            if (low is not None and not value >= low) or (high is not None and not value <= high):
-                ends = f"{'-inf' if low is None else low} to {'inf' if high is None else high}"
-                raise UserError(f"{f.name} is {value}, expected {ends}")
+from nvp_tf.sections import Section, choice, decode, encode, flatten, number
 
 
 @dataclass(frozen=True)
 class PixelsConfig(Section):
     """How integers become reals: dequantization, range and logit (thesis 5.3.1)."""
 
-    levels: int = _number(256, 2, 256)
-    range: str = _choice("unit", "unit", "symmetric")  # [0, 1] or [-1, 1]
-    alpha: float = _number(0.05, 0.0, 0.49)  # 0: no logit
+    levels: int = number(256, 2, 256)
+    range: str = choice("unit", "unit", "symmetric")  # [0, 1] or [-1, 1]
+    alpha: float = number(0.05, 0.0, 0.49)  # 0: no logit
 
     def __post_init__(self):
         super().__post_init__()
@@ -56,7 +31,7 @@ class PixelsConfig(Section):
 class WhiteningConfig(Section):
     """ZCA whitening of the flat vector, fitted to the training split before the first step (thesis table 5.1)."""
 
-    share: float = _number(0.01, 1e-9)  # added to each eigenvalue of the covariance, times their mean
+    share: float = number(0.01, 1e-9)  # added to each eigenvalue of the covariance, times their mean
 
 
 @dataclass(frozen=True)
@@ -64,9 +39,9 @@ class NICEConfig(Section):
     """NICE: additive couplings with MLPs on the flat vector, then a diagonal scaling (thesis 5.2)."""
 
     kind: ClassVar[str] = "nice"
-    couplings: int = _number(4, 1)
-    hidden_layers: int = _number(5, 1)
-    hidden_units: int = _number(1000, 1)
+    couplings: int = number(4, 1)
+    hidden_layers: int = number(5, 1)
+    hidden_units: int = number(1000, 1)
 
 
 @dataclass(frozen=True)
@@ -74,9 +49,9 @@ class VectorRealNVPConfig(Section):
     """Real NVP for plain vectors: affine couplings with MLPs on alternating parity masks (thesis 5.1)."""
 
     kind: ClassVar[str] = "vector_realnvp"
-    couplings: int = _number(8, 1)
-    hidden_layers: int = _number(2, 1)
-    hidden_units: int = _number(64, 1)
+    couplings: int = number(8, 1)
+    hidden_layers: int = number(2, 1)
+    hidden_units: int = number(64, 1)
     batch_norm: bool = False
 
 
@@ -94,15 +69,15 @@ class RealNVPConfig(Section):
     """
 
     kind: ClassVar[str] = "realnvp"
-    scales: int = _number(2, 1)
-    couplings: int = _number(3, 1)
-    filters: int = _number(32, 1)
-    blocks: int = _number(4, 0)
-    checkerboard: str = _choice("masked", "masked", "packed")
+    scales: int = number(2, 1)
+    couplings: int = number(3, 1)
+    filters: int = number(32, 1)
+    blocks: int = number(4, 0)
+    checkerboard: str = choice("masked", "masked", "packed")
     batch_norm: bool = True
-    momentum: float = _number(0.9, 0.0, 0.9999)  # of running statistics, the networks' too
-    epsilon: float = _number(1e-4, 0.0)  # added to the flow's batch norm's variance
-    network_dtype: str = _choice("float32", "float32", "bfloat16")  # of training; a run is loaded in float32
+    momentum: float = number(0.9, 0.0, 0.9999)  # of running statistics, the networks' too
+    epsilon: float = number(1e-4, 0.0)  # added to the flow's batch norm's variance
+    network_dtype: str = choice("float32", "float32", "bfloat16")  # of training; a run is loaded in float32
 
 
 FlowConfig = NICEConfig | VectorRealNVPConfig | RealNVPConfig
@@ -120,7 +95,7 @@ class ModelConfig(Section):
     event_shape: tuple[int, ...]
     flow: FlowConfig
     pixels: PixelsConfig | None = None
-    prior: str = _choice("normal", "normal", "logistic")
+    prior: str = choice("normal", "normal", "logistic")
     whitening: WhiteningConfig | None = None
 
     def __post_init__(self):
@@ -170,10 +145,10 @@ class DataConfig(Section):
     data_dir: str | None = None
     flips: bool = False  # random horizontal flips of training images
     # Of `folder` alone: how a picture of any size becomes examples.
-    size: int = _number(32, 2, 1024)  # examples are size x size
-    resize: int = _number(0, 0, 4096)  # the smaller side is scaled to it before cropping; 0: to size
-    crop: str = _choice("centre", "centre", "random")  # random: another place each time
-    crops: int = _number(1, 1, 100_000)  # examples an image in an epoch, and in each held-out split
+    size: int = number(32, 2, 1024)  # examples are size x size
+    resize: int = number(0, 0, 4096)  # the smaller side is scaled to it before cropping; 0: to size
+    crop: str = choice("centre", "centre", "random")  # random: another place each time
+    crops: int = number(1, 1, 100_000)  # examples an image in an epoch, and in each held-out split
     grey: bool = False
 
     def __post_init__(self):
@@ -196,30 +171,41 @@ class DataConfig(Section):
 
 @dataclass(frozen=True)
 class TrainConfig(Section):
-    """One training run. Every random number comes from `seed`, the step and the example's index."""
+    """One training run. Every random number comes from `seed`, the step and the example's index.
 
-    steps: int = _number(1000, 1)
-    batch_size: int = _number(64, 1)
-    learning_rate: float = _number(1e-3, 0.0)
-    schedule: str = _choice("constant", "constant", "cosine")  # cosine: to 0 at the last step
-    warmup_steps: int = _number(0, 0)
-    clip_norm: float = _number(100.0, 0.0)  # global norm of the gradient of nats per example; 0: off
-    l2: float = _number(0.0, 0.0)  # times the sum of squares of the weight-norm scales
-    ema_decay: float = _number(0.0, 0.0, 0.99999)  # 0: off
-    evaluate_every: int = _number(500, 1)  # steps; the state is saved then, too
-    seed: int = _number(0, 0, 2**31 - 1)
+    A config.json may lack keys of this section: they have their defaults. None of them says what weights mean.
+    """
+
+    complete: ClassVar[bool] = False
+    steps: int = number(1000, 1)
+    batch_size: int = number(64, 1)
+    learning_rate: float = number(1e-3, 0.0)
+    schedule: str = choice("constant", "constant", "cosine")  # cosine: to 0 at the last step
+    warmup_steps: int = number(0, 0)
+    clip_norm: float = number(100.0, 0.0)  # global norm of the gradient of nats per example; 0: off
+    l2: float = number(0.0, 0.0)  # times the sum of squares of the weight-norm scales
+    ema_decay: float = number(0.0, 0.0, 0.99999)  # 0: off
+    evaluate_every: int = number(500, 1)  # steps; a checkpoint is written then, too
+    recompute_statistics: int = number(0, 0)  # batches to recompute batch norm's from before each evaluation; 0: off
+    checkpoint_minutes: float = number(10.0, 0.0)  # between two evaluations; 0: only at evaluations
+    keep_checkpoints: int = number(2, 2)  # of evaluations, beside the newest between two
+    explosion: float = number(4.0, 0.0)  # held-out bits/dim so much above those before are a divergence
+    rollbacks: int = number(5, 0)  # times that the run may diverge and go back to a checkpoint; then it gives up
+    rollback_factor: float = number(0.5, 1e-6, 1.0)  # of the learning rate, each time
+    seed: int = number(0, 0, 2**31 - 1)
 
 
 @dataclass(frozen=True)
 class Config(Section):
-    """All of a run. `from_json(to_json())` gives it back; anything unknown or missing is an error."""
+    """All of a run. `from_json(to_json())` gives it back; an unknown key is an error, as is a missing one that
+    decides what the weights mean."""
 
     model: ModelConfig
     data: DataConfig
     train: TrainConfig
 
     def to_json(self) -> str:
-        return json.dumps(_encode(self), indent=2) + "\n"
+        return json.dumps(encode(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Config":
@@ -227,7 +213,7 @@ class Config(Section):
             value = json.loads(text)
         except json.JSONDecodeError as error:
             raise UserError(f"not JSON: {error}") from None
-        return _decode(cls, value, "config")
+        return decode(cls, value, "config")
 
     def override(self, assignments) -> "Config":
         """A copy with `a.b=value` assignments applied, each value read as JSON or else as a string.
@@ -235,7 +221,7 @@ class Config(Section):
         Raises:
           UserError: an assignment without "=", an unknown key, or a value of another type or out of range.
         """
-        value = _encode(self)
+        value = encode(self)
         for assignment in assignments:
             key, equals, raw = assignment.partition("=")
             if not equals:
@@ -251,7 +237,7 @@ class Config(Section):
                 node[last] = json.loads(raw)
             except json.JSONDecodeError:
                 node[last] = raw
-        return _decode(type(self), value, "config")
+        return decode(type(self), value, "config")
 
     def for_data(self, data: DataConfig, event_shape, levels) -> "Config":
         """A copy for another data set, whose shape and levels the model takes on."""
@@ -260,67 +246,8 @@ class Config(Section):
         return dataclasses.replace(self, model=model, data=data)
 
     def differences(self, other: "Config") -> list[str]:
-        """One "key: mine != other's" a difference. Where the data lies is not what a run is."""
-        mine, others = _flatten(_encode(self)), _flatten(_encode(other))
-        keys = [k for k in dict.fromkeys([*mine, *others]) if k != "data.data_dir"]
+        """One "key: mine != other's" a difference. Where the data lies and how a run is saved is not what it is."""
+        mine, others = flatten(encode(self)), flatten(encode(other))
+        free = ("data.data_dir", "train.checkpoint_minutes", "train.keep_checkpoints")
+        keys = [k for k in dict.fromkeys([*mine, *others]) if k not in free]
         return [f"{k}: {mine.get(k)!r} != {others.get(k)!r}" for k in keys if mine.get(k) != others.get(k)]
-
-
-def _encode(value):
-    if dataclasses.is_dataclass(value):
-        kind = {"kind": value.kind} if hasattr(value, "kind") else {}
-        return kind | {f.name: _encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _flatten(value, prefix=""):
-    if not isinstance(value, dict):
-        return {prefix: value}
-    return {k: v for name, part in value.items() for k, v in _flatten(part, f"{prefix}.{name}".strip(".")).items()}
-
-
-def _decode(expected, value, where):
-    """`value`, parsed from JSON, as the type `expected`; `where` names it in errors."""
-    if isinstance(expected, types.UnionType):
-        return _decode_union(typing.get_args(expected), value, where)
-    if dataclasses.is_dataclass(expected):
-        return _decode_section(expected, value, where)
-    if typing.get_origin(expected) is tuple:
-        if isinstance(value, list | tuple) and all(type(v) is int for v in value):
-            return tuple(value)
-        raise UserError(f"{where} is {value!r}, expected a list of integers")
-    if expected is float and type(value) is int:
-        return float(value)
-    if type(value) is not expected:
-        raise UserError(f"{where} is {value!r}, expected {expected.__name__}")
-    return value
-
-
-def _decode_union(options, value, where):
-    if type(None) in options:
-        rest = [o for o in options if o is not type(None)]
-        return None if value is None else _decode(rest[0], value, where)
-    kinds = {option.kind: option for option in options}
-    if not isinstance(value, dict) or value.get("kind") not in kinds:
-        got = value.get("kind") if isinstance(value, dict) else value
-        raise UserError(f"{where}.kind is {got!r}, expected one of {', '.join(kinds)}")
-    return _decode_section(kinds[value["kind"]], {k: v for k, v in value.items() if k != "kind"}, where)
-
-
-def _decode_section(cls, value, where):
-    if not isinstance(value, dict):
-        raise UserError(f"{where} is {value!r}, expected an object with keys")
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]
-    for key in value:
-        if key not in names:
-            raise UserError(f"{where} has the unknown key {key!r}, expected {', '.join(names)}")
-    for name in names:
-        if name not in value:
-            raise UserError(f"{where} lacks the key {name!r}")
-    parts = {name: _decode(hints[name], value[name], f"{where}.{name}") for name in names}
-    try:
-        return cls(**parts)
-    except UserError as error:
-        message = str(error)
-        raise UserError(message if message.startswith(where) else f"{where}.{message}") from None

@@ -84,7 +84,7 @@ def test_bad_override(assignment, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["train"].pop("steps"), "config.train lacks the key 'steps'"),
+        (lambda c: c["model"].pop("prior"), "config.model lacks the key 'prior'"),
         (lambda c: c.pop("data"), "config lacks the key 'data'"),
         (lambda c: c["model"]["flow"].pop("kind"), "config.model.flow.kind is None"),
         (lambda c: c["data"].update(nmae="x"), "config.data has the unknown key 'nmae'"),
@@ -94,6 +94,13 @@ def test_bad_json(change, message):
     value = json.loads(IMAGES.to_json())
     change(value)
     check(lambda: Config.from_json(json.dumps(value)), message)
+
+
+def test_a_run_from_before_a_training_option():
+    """What a run's folder of an earlier version lacks: nothing that its weights depend on."""
+    value = json.loads(IMAGES.to_json())
+    del value["train"]["rollbacks"], value["train"]["steps"]
+    assert Config.from_json(json.dumps(value)) == IMAGES
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "not JSON"), ("[]", "config is [], expected an object")])
@@ -122,6 +129,7 @@ def check(function, message):
 
 def test_differences():
     other = IMAGES.override(["train.steps=5", "model.pixels=null", "data.data_dir=/elsewhere"])
+    assert IMAGES.differences(IMAGES.override(["train.checkpoint_minutes=1", "train.keep_checkpoints=9"])) == []
     assert IMAGES.differences(IMAGES) == []
     assert "train.steps: 1000 != 5" in IMAGES.differences(other)
     assert "model.pixels.levels: 17 != None" in IMAGES.differences(other)

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "nvp_tf"
 DOORS = {"__init__.py"}  # may import anything, inside functions
 
 RANKS = {
-    0: ["errors.py", "catalogue.py", "config.py", "presets/", "masks.py", "files.py", "cli.py"],
+    0: ["errors.py", "catalogue.py", "sections.py", "config.py", "presets/", "masks.py", "files.py", "cli.py"],
     1: ["priors.py", "networks.py", "statistics.py", "objectives.py", "layers/base.py", "pictures.py", "npz_rows.py"],
     2: ["layers/"],
     3: ["models/"],
@@ -33,7 +33,8 @@ SAME_RANK = {
         "presets/small.py",
     },
     "catalogue.py": {"errors.py"},
-    "config.py": {"errors.py"},
+    "sections.py": {"errors.py"},
+    "config.py": {"errors.py", "sections.py"},
     "cli.py": {"errors.py"},
     "networks.py": {"statistics.py"},
     "layers/chain.py": {"layers/squeeze.py"},
