@@ -28,7 +28,7 @@ def answer(items, ask, batch_size, in_flight=1):
             for batch in _batches(items, batch_size):
                 if len(waiting) == in_flight:
                     yield waiting.popleft().result()
-                waiting.append(pool.submit(_rows, batch, ask))
+                waiting.append(pool.submit(rows, batch, ask))
             while waiting:
                 yield waiting.popleft().result()
         finally:
@@ -49,7 +49,8 @@ def _batches(items, batch_size):
         yield batch
 
 
-def _rows(batch, ask):
+def rows(batch, ask):
+    """The list of (name, {output: row's value} or None, error) for a list of Items, of which one batch is made."""
     good = [item for item in batch if not item.error]
     answers = iter(_answers(good, ask) if good else ())
     return [(item.name, None, item.error) if item.error else (item.name, *next(answers)) for item in batch]

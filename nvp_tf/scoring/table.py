@@ -4,6 +4,7 @@ If the rest cannot be scored, the rows so far are kept under another name (`inco
 """
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,12 @@ class Table:
         self.out = Path(out)
         check_suffix(out, latents)
         self._partial = self.out.with_name(PARTIAL + self.out.name)
-        writers = {".csv": _Csv, ".parquet": _Parquet, ".npz": _Npz}
-        self._new_writer = lambda: writers[self.out.suffix](self._partial, ("latents",) if latents else columns(event))
+        self._columns = ("latents",) if latents else columns(event)
         self.rows = 0
 
     def __enter__(self):
         self.out.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = self._new_writer()
+        self._writer = writer(self.out.suffix, open(self._partial, "wb"), self._columns)
         return self
 
     def write(self, rows):
@@ -72,10 +72,21 @@ def check_suffix(out, latents):
         raise UserError(f"out is {str(out)!r}, expected a name ending in {' or '.join(expected)}")
 
 
+def writer(suffix, file, names):
+    """What has `write(rows)`, and a `close()` that closes the file too.
+
+    Args:
+      suffix: of .csv, .parquet and .npz.
+      file: open to write bytes.
+      names: the columns between name and error.
+    """
+    return {".csv": _Csv, ".parquet": _Parquet, ".npz": _Npz}[suffix](file, names)
+
+
 class _Csv:
     def __init__(self, file, names):
         self._names = names
-        self._file = open(file, "w", newline="", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+        self._file = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
         self._csv = csv.writer(self._file, lineterminator="\n")
         self._csv.writerow(["name", *names, "error"])
 
@@ -98,7 +109,7 @@ class _Parquet:
         number = pa.list_(pa.float32()) if names == ("latents",) else pa.float32()
         text = pa.string()
         self._schema = pa.schema([("name", text), *((name, number) for name in names), ("error", text)])
-        self._file = pq.ParquetWriter(file, self._schema)
+        self._file, self._writer = file, pq.ParquetWriter(file, self._schema)
         self._waiting = []
 
     def write(self, rows):
@@ -108,6 +119,7 @@ class _Parquet:
 
     def close(self):
         self._flush()
+        self._writer.close()
         self._file.close()
 
     def _flush(self):
@@ -115,7 +127,7 @@ class _Parquet:
         values = [[answer and answer[column] for answer in answers] for column in self._names]
         data = [[_utf8(name) for name in names], *values, [error or None for error in errors]]
         arrays = [self._pa.array(column, field.type) for column, field in zip(data, self._schema, strict=True)]
-        self._file.write_table(self._pa.Table.from_arrays(arrays, schema=self._schema))
+        self._writer.write_table(self._pa.Table.from_arrays(arrays, schema=self._schema))
         self._waiting = []
 
 
@@ -123,7 +135,7 @@ class _Npz:
     """Arrays names, latents [n, D] and errors, in memory until the end; the latents of an error are nan."""
 
     def __init__(self, file, names):
-        self._path, self._rows = file, []
+        self._file, self._rows = file, []
 
     def write(self, rows):
         self._rows += rows
@@ -134,7 +146,7 @@ class _Npz:
         latents = [answers["latents"] if answers else nothing for _, answers, _ in self._rows]
         names, errors = [name for name, _, _ in self._rows], [error for _, _, error in self._rows]
         latents = np.array(latents, np.float32).reshape(len(names), width)
-        with open(self._path, "wb") as file:
+        with self._file as file:
             np.savez(file, names=np.array(names, str), latents=latents, errors=np.array(errors, str))
 
 
