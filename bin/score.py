@@ -36,7 +36,7 @@ flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
 def main(*words):
-    from nvp_tf.scoring import table
+    from nvp_tf.scoring import inputs, table
 
     if FLAGS.out:
         table.check_suffix(FLAGS.out, FLAGS.encode)
@@ -44,34 +44,32 @@ def main(*words):
         raise UserError("expected files, folders or patterns to score, or a --dataset")
     if FLAGS.out is None and (FLAGS.encode or FLAGS.dataset):
         raise UserError("expected --out=FILE to write to")
+    files = inputs.find(words)
     model = _model()
-    items, total = _items(words, model.event)
-    if FLAGS.out is None:
-        return _one(items, model)
-    return _all(items, total, model)
+    if FLAGS.dataset:
+        items, total = _split(model.event)
+    else:
+        items, total = inputs.stream(files, model.event, FLAGS.fit), inputs.count(files, model.event)
+    return _all(items, total, model) if FLAGS.out else _one(items, model)
 
 
 def _model():
-    if FLAGS.server:
-        cli.quiet_tensorflow()  # gRPC's messages need it
-        from nvp_tf.scoring.server import connect
+    from nvp_tf.scoring.saved_model import SavedModel, newest_version
 
-        return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
+    folder = None if FLAGS.server else newest_version(FLAGS.model)
     cli.quiet_tensorflow()
-    from nvp_tf.scoring.saved_model import SavedModel
+    if folder:
+        return SavedModel(folder)
+    from nvp_tf.scoring.server import connect
 
-    return SavedModel(FLAGS.model)
+    return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
 
 
-def _items(words, event):
-    """(Items, how many or None)."""
-    from nvp_tf.scoring import inputs
-
-    if words:
-        files = inputs.find(words)
-        return inputs.stream(files, event, FLAGS.fit), inputs.count(files, event)
+def _split(event):
+    """(Items of the data set's split, how many)."""
     from nvp_tf import data
     from nvp_tf.config import DataConfig
+    from nvp_tf.scoring import inputs
 
     dataset = data.load(DataConfig(FLAGS.dataset).at(FLAGS.data_dir))
     if tuple(dataset.event_shape) != event.shape:

@@ -60,7 +60,8 @@ class GrpcServer(Server):
         try:
             return method(request, timeout=self.deadline)
         except grpc.RpcError as error:
-            why = f"{error.code().name}: {' '.join(error.details().split())[:300]}"
+            details = error.details().replace("last error: ", "")  # of the command's own line there is one
+            why = f"{error.code().name}: {' '.join(details.split())[:300]}"
             if error.code() in _LATER:
                 raise Unavailable(why) from None
             if error.code() is grpc.StatusCode.NOT_FOUND:

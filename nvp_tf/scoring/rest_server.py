@@ -26,13 +26,14 @@ class RestServer(Server):
 
     def _metadata(self):
         try:
-            answer = self._call("GET", "/metadata")
-            inputs = answer["metadata"]["signature_def"]["signature_def"]["score"]["inputs"]
-            [(name, info)] = inputs.items()
+            signatures = self._call("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
+            [(name, info)] = signatures["score"]["inputs"].items()
             shape = tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"][1:])
             return name, shape, _NAMES.get(info["dtype"], info["dtype"])
         except Refused as error:
             raise UserError(f"{self.model} is not to be had from {self.address}: {error}") from None
+        except UserError:
+            raise
         except (KeyError, TypeError, ValueError):
             raise UserError(f"{self.model} on {self.address} is not an export of nvp_tf") from None
 
