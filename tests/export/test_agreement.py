@@ -1,0 +1,27 @@
+"""One image, one score, wherever it is computed: 1,000 held-out examples by every door at three batch sizes."""
+
+import numpy as np
+import pytest
+from agreement import BATCHES, differences
+from cases import randomize
+
+from nvp_tf import data, presets
+from nvp_tf.export import export
+from nvp_tf.models.build import build
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["realnvp_digits", "realnvp_photos", "realnvp_two_moons"])
+def test_one_image_one_score(preset, tmp_path):
+    """At the presets' sizes, with random weights."""
+    config = presets.get(preset).config
+    flow, splits = build(config.model), data.load(config.data)
+    randomize(flow, spread=0.1)
+    x = np.concatenate(list(data.evaluation_batches(splits.train, 100, 1000)))
+    scores = flow.log_prob(x[:200]).numpy()
+    path = export(flow, tmp_path / "model", x[:100], scores)["path"]
+    ulp = float(np.spacing(np.float32(np.abs(scores).max())))
+    for door, by_batch in differences(flow, x, path).items():
+        bound = max(1e-2 if door == "TFLite" else 1e-3, 4 * ulp)
+        assert set(by_batch) == set(BATCHES)
+        assert max(by_batch.values()) <= bound, (door, by_batch)
