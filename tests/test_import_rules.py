@@ -17,7 +17,16 @@ RANKS = {
     2: ["layers/"],
     3: ["models/"],
     4: ["views.py", "run_dir.py", "training_state.py", "data/"],
-    5: ["training.py", "evaluation.py", "export/", "scoring/", "initialization.py", "tables.py", "figures/"],
+    5: [
+        "training.py",
+        "evaluation.py",
+        "export/",
+        "scoring/",
+        "initialization.py",
+        "tables.py",
+        "figures/",
+        "out_of_distribution/",
+    ],
     6: ["door.py"],
 }
 SAME_RANK = {

@@ -1,0 +1,105 @@
+"""A measurement in text: a row an image as CSV, a row a set as Markdown, and that in a page."""
+
+import csv
+import io
+from pathlib import Path
+
+from nvp_tf.errors import UserError
+from nvp_tf.files import write_text
+from nvp_tf.objectives import bits_per_dim
+from nvp_tf.out_of_distribution import HELD_OUT, OWN, Measurement
+from nvp_tf.out_of_distribution.complexity import LENGTHS
+from nvp_tf.out_of_distribution.detectors import BEST, GROUPS, LEVEL
+
+_BLANK = "–"
+_ONE_SIDED = ("log_prob", "typicality", GROUPS)
+_CAUGHT = ("log_prob", "typicality", f"S {BEST}", f"S {BEST}, both", "S smallest", "either", GROUPS)
+
+
+def scores_csv(measurement: Measurement) -> str:
+    """set, log_prob, bits_per_dim, percentile, typicality, and L(x) in bits by compressor; the validation split too."""
+    reference, text = measurement.detectors.reference, io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["set", "log_prob", "bits_per_dim", "percentile", "typicality", *LENGTHS])
+    for name, scored in {HELD_OUT: measurement.detectors.held_out, **measurement.scored}.items():
+        columns = [
+            scored.log_prob,
+            bits_per_dim(scored.log_prob, measurement.dimensions),
+            *(of(scored.log_prob.astype("float32")).numpy() for of in (reference.percentile, reference.typicality)),
+            *(scored.lengths[compressor] for compressor in LENGTHS),
+        ]
+        writer.writerows([name, *(f"{value:.9g}" for value in row)] for row in zip(*columns, strict=True))
+    return text.getvalue()
+
+
+def tables(figures) -> str:
+    """What `Measurement.figures` says, in three tables: the scores, the AUROC of each rule, and what each catches."""
+    return "\n\n".join([_scores(figures), _aurocs(figures), _caught(figures)]) + "\n"
+
+
+def _scores(figures):
+    heads = ("images", "log_prob", "bits/dim", "median", "percentile", "typicality", *LENGTHS)
+    rows = {
+        name: (
+            str(row["images"]),
+            f"{row['log_prob']:.0f}",
+            f"{row['bits_per_dim']:.2f}",
+            f"{row['bits_per_dim_median']:.2f}",
+            f"{row['percentile']:.1f}",
+            f"{row['typicality']:.3f}",
+            *(f"{row['complexity'][compressor]:.2f}" for compressor in LENGTHS),
+        )
+        for name, row in figures.items()
+    }
+    return _table("scores", heads, rows)
+
+
+def _aurocs(figures):
+    def both(row, name):
+        return f"{_number(row[f'S {name}'])} / {_number(row[f'S {name}, both'])}"
+
+    heads = (*_ONE_SIDED, *(f"S {name}" for name in LENGTHS))
+    rows = {
+        name: (*(_number(row["auroc"][rule]) for rule in _ONE_SIDED), *(both(row["auroc"], c) for c in LENGTHS))
+        for name, row in figures.items()
+        if name != OWN
+    }
+    return _table("AUROC", heads, rows)
+
+
+def _caught(figures):
+    rows = {name: tuple(_percent(row["caught"][rule]) for rule in _CAUGHT) for name, row in figures.items()}
+    return _table(f"p < {LEVEL}", _CAUGHT, rows)
+
+
+def _number(value):
+    return _BLANK if value is None else f"{value:.2f}"
+
+
+def _percent(value):
+    return _BLANK if value is None else f"{100 * value:.1f} %"
+
+
+def _table(corner, heads, rows):
+    lines = [(corner, *heads), ["---"] + ["--:"] * len(heads), *((name, *cells) for name, cells in rows.items())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def insert(page, name, text):
+    """Puts a text into a page, between `<!-- table: NAME -->` and `<!-- end of table: NAME -->`.
+
+    Raises:
+      UserError: a page without these two lines.
+    """
+    before, after = around(page, name)
+    write_text(page, f"{before}\n\n{text}\n{after}")
+
+
+def around(page, name):
+    """What is before and after the place of a text in a page, each with its marking line."""
+    begin, end = f"<!-- table: {name} -->", f"<!-- end of table: {name} -->"
+    before, began, rest = Path(page).read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (began and ended):
+        raise UserError(f"{page} lacks the lines {begin} and {end}, expected them where the table shall be")
+    return before + begin, end + after
