@@ -9,10 +9,10 @@ from absl import app, flags, logging
 from nvp_tf.errors import UserError
 
 
-def run(main, positional=0):
+def run(main, positional=0, foreign=False):
     """Parses flags and runs `main(*words)`, which returns the figures to print.
 
-    words: what is no flag, at most `positional` of them.
+    words: what is no flag, at most `positional` of them; with `foreign` also flags that are not ours.
 
     stdout gets one line of JSON, stderr everything else. Exit status: 0 done, 2 a mistake that can
     be mended (one line says which), 130 interrupted.
@@ -20,7 +20,7 @@ def run(main, positional=0):
     if any(argument.lstrip("-") in ("help", "helpfull", "helpshort") for argument in sys.argv[1:]):
         print(f"{sys.modules['__main__'].__doc__}\n{flags.FLAGS.main_module_help()}")
         sys.exit(0)
-    app.run(lambda argv: _report(lambda: main(*argv[1:])), flags_parser=lambda argv: _parse(argv, positional))
+    app.run(lambda argv: _report(lambda: main(*argv[1:])), flags_parser=lambda argv: _parse(argv, positional, foreign))
 
 
 def quiet_tensorflow():
@@ -40,9 +40,9 @@ def quiet_tensorflow():
         os.close(kept)
 
 
-def _parse(argv, positional):
+def _parse(argv, positional, foreign):
     try:
-        arguments = flags.FLAGS(argv)
+        arguments = flags.FLAGS(argv, known_only=foreign)
     except flags.Error as error:
         _fail(error)
     if len(arguments) > 1 + positional:

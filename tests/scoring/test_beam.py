@@ -74,7 +74,7 @@ def mixed(folder, x):
     np.save(folder / "a.npy", x[60:80])
     np.savez(folder / "b.npz", x[80:110])
     whole = (folder / "s.tfrecord-00000-of-00003").read_bytes()
-    (folder / "c.tfrecord").write_bytes(whole[: len(whole) // 2])
+    (folder / "c.tfrecord").write_bytes(whole[: len(whole) // 2 + 20])
     (folder / "d.tfrecord.gz").write_bytes(gzip.compress(whole))
     (folder / "notes.txt").write_text("no picture")
     if not images:
@@ -149,7 +149,7 @@ def test_from_far_and_after_failures(tmp_path):
     local = start("score", f"--model={model}", f"--out={tmp_path / 's.csv'}", tmp_path / "in")
     told = printed(beam(FAR, tmp_path))
     printed(local)
-    assert told["attempts"] == 3 and "a model that fails" in told["without retry"]
+    assert "a model that fails" in told["failed"]
     assert not list((tmp_path / "without retry").glob("[!b]*")), "results of a run that failed"
 
     expected = {
