@@ -26,6 +26,7 @@ RANKS = {
         "tables.py",
         "figures/",
         "out_of_distribution/",
+        "benchmark/",
     ],
     6: ["door.py"],
 }

@@ -1,0 +1,49 @@
+"""Markdown of a benchmark's figures, put into a page between its own two marks."""
+
+import re
+from pathlib import Path
+
+from nvp_tf.errors import UserError
+from nvp_tf.files import write_text
+
+
+def table(header, rows) -> str:
+    """A Markdown table of words."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
+
+
+def ratio(found) -> str:
+    """ "0.98x (0.95–1.02)" of {"median", "low", "high"}."""
+    return f"{found['median']:.2f}x ({found['low']:.2f}–{found['high']:.2f})"
+
+
+def machine(about, others) -> str:
+    """One paragraph: of `machine.describe`, and the share of the processor that other processes used."""
+    return (
+        f"{about['processor']} ({', '.join(about['extensions']) or 'no vector extensions'}), {about['cores']} cores, "
+        f"{about['memory_bytes'] / 2**30:.0f} GB; {about['system']}; {versions(about)}. "
+        f"Other processes used {100 * others:.0f} % of the cores meanwhile."
+    )
+
+
+def versions(about) -> str:
+    return ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+
+
+def replace_section(file, name, text):
+    """Puts `text` between the marks of that name in a Markdown file; at its end, marked, where there are none.
+
+    Raises:
+      UserError: one of the two marks is missing.
+    """
+    file = Path(file)
+    page = file.read_text(encoding="utf-8") if file.exists() else ""
+    begin, end = f"<!-- {name}: made by bin/benchmark.py -->", f"<!-- end of {name} -->"
+    if (begin in page) != (end in page):
+        raise UserError(f"{file} has one of {begin!r} and {end!r}, expected both or neither")
+    section = f"{begin}\n{text.strip()}\n{end}"
+    if begin in page:
+        page = re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _: section, page, flags=re.S)
+    else:
+        page = f"{page.rstrip()}\n\n{section}\n".lstrip()
+    write_text(file, page)
