@@ -41,9 +41,9 @@ def main():
     from nvp_tf.out_of_distribution import OWN, measure, plots, report
 
     source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed)
-    name = source.run.path.resolve().name
+    place = source.run.path.absolute().name
     if FLAGS.page:
-        report.around(FLAGS.page, name)
+        report.around(FLAGS.page, place)
     folders = [os.path.expanduser(folder) for folder in FLAGS.folder]
     measurement = measure(
         source, FLAGS.num, FLAGS.also, folders, lambda names: tqdm(names, unit="set", disable=not FLAGS.progress)
@@ -58,7 +58,7 @@ def main():
     for draw in (plots.histograms, plots.complexity, plots.examples):
         save(draw(measurement), out / f"{draw.__name__}.png")
     if FLAGS.page:
-        report.insert(FLAGS.page, name, table)
+        report.insert(FLAGS.page, place, table)
     return {
         "false_alarms": figures[OWN]["caught"]["typicality"],
         "auroc": {name: {rule: round(row["auroc"][rule], 3) for rule in RULES} for name, row in figures.items()},
