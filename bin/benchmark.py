@@ -22,11 +22,12 @@ flags.DEFINE_string(
 )
 
 # Of single workloads; one that does not take an option says so.
-OPTIONS = ["run_dir", "model", "rounds", "seconds"]
+OPTIONS = ["run_dir", "model", "rounds", "seconds", "starts"]
 flags.DEFINE_string("run_dir", None, "The run's folder.")
 flags.DEFINE_string("model", None, "The export, saved_models/NAME or a version of it.")
 flags.DEFINE_integer("rounds", None, "How often each contender is timed.", lower_bound=1)
 flags.DEFINE_float("seconds", None, "For how long each time, at least.", lower_bound=0.0)
+flags.DEFINE_integer("starts", None, "How often each contender is started.", lower_bound=1)
 
 
 def main(name=None):

@@ -13,12 +13,11 @@ from nvp_tf.errors import UserError
 from nvp_tf.scoring.saved_model import newest_version
 
 BATCHES = (1, 256)
-STARTS = 3
 SLOWEST, LATEST = 0.95, 5.0  # what must hold of the SavedModel: of the live model's speed at the largest batch; seconds
 LIVE, SAVED_MODEL = "live model", "SavedModel"
 
 
-def run(run_dir, model, rounds=7, seconds=1.0, say=print) -> dict:
+def run(run_dir, model, rounds=7, seconds=1.0, starts=3, say=print) -> dict:
     """Times the export of a run.
 
     Args:
@@ -26,6 +25,7 @@ def run(run_dir, model, rounds=7, seconds=1.0, say=print) -> dict:
       model: its export, saved_models/NAME or a version of it.
       rounds: how often each contender is timed at each batch size.
       seconds: for how long each time, at least.
+      starts: how often each is started.
       say: called with lines of progress.
 
     Returns:
@@ -39,14 +39,14 @@ def run(run_dir, model, rounds=7, seconds=1.0, say=print) -> dict:
         feeds = _feeds(x, Path(folder))
         found, absent = _contenders(run_dir, version, feeds, Path(folder), say)
         with contextlib.ExitStack() as running:
-            workers, starts = _started(found, absent, running, say)
+            workers, first = _started(found, absent, starts, running, say)
             speeds = interleaved(workers, list(feeds), rounds, seconds, say)
             scores = {name: worker.value("batch 256")["log_prob"] for name, worker in workers.items()}
             rows = {
                 name: {
                     "examples_per_second": {n: speeds.per_second(name, f"batch {n}", n) for n in BATCHES},
                     "ratio": {n: speeds.ratio(name, f"batch {n}", LIVE) for n in BATCHES},
-                    "seconds_to_first_score": spread(starts[name]),
+                    "seconds_to_first_score": spread(first[name]),
                     "peak_memory_bytes": worker.peak_memory(),
                     "largest_difference": float(np.max(np.abs(scores[name] - scores[LIVE]))),
                 }
@@ -82,11 +82,11 @@ def _contenders(run_dir, version, feeds, folder, say):
         LIVE: ("live", {"path": str(run_dir), "feeds": feeds}),
         SAVED_MODEL: ("saved_model", saved_model | {"signature": "log_prob"}),
     }
-    absent, lite = {}, version / "model.tflite"
-    if lite.exists():
-        found["TFLite"] = ("tflite", {"path": str(lite), "signature": "log_prob", "feeds": feeds})
-    else:
-        absent["TFLite"] = f"the export has no {lite.name}"
+    absent, lite = {}, sorted(version.glob("*.tflite"))
+    for file in lite:
+        found[f"LiteRT, {file.name}"] = ("tflite", {"path": str(file), "signature": "log_prob", "feeds": feeds})
+    if not lite:
+        absent["LiteRT"] = "the export has no .tflite file"
     others = ["OpenVINO", "OpenVINO, its own precision", "ONNX Runtime"]
     if not engines.PYTHON.exists():
         return found, absent | dict.fromkeys(others, f"needs `{engines.SETUP}`")
@@ -101,12 +101,12 @@ def _contenders(run_dir, version, feeds, folder, say):
     return found, absent
 
 
-def _started(contenders, absent, running, say):
-    """({name: its Worker}, {name: seconds to the first score of each of `STARTS` starts}); `absent` gets who fails."""
-    starts, workers = {name: [] for name in contenders}, {}
-    for number in range(STARTS):
+def _started(contenders, absent, starts, running, say):
+    """({name: its Worker}, {name: seconds to the first score, of each start}); `absent` gets who fails."""
+    seconds, workers = {name: [] for name in contenders}, {}
+    for number in range(starts):
         for name in [name for name in contenders if name not in absent]:
-            say(f"start {number + 1} of {STARTS}: {name}")
+            say(f"start {number + 1} of {starts}: {name}")
             if name in workers:
                 workers[name].close()
             try:
@@ -117,8 +117,8 @@ def _started(contenders, absent, running, say):
                 absent[name] = str(error)
                 continue
             running.callback(workers[name].close)
-            starts[name].append(workers[name].seconds_to_first)
-    return {name: worker for name, worker in workers.items() if name not in absent}, starts
+            seconds[name].append(workers[name].seconds_to_first)
+    return {name: worker for name, worker in workers.items() if name not in absent}, seconds
 
 
 def _checks(rows):
