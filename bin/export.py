@@ -12,6 +12,7 @@ flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
 flags.DEFINE_string("export_dir", None, "The model's folder; a numbered version is added to it.", required=True)
 flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weights.")
 flags.DEFINE_integer("examples", 1000, "On how many of the test split the export is checked.", lower_bound=1)
+flags.DEFINE_bool("tflite", True, "Whether to write files for phones, too (docs/tflite.md).")
 
 
 def main():
@@ -29,7 +30,7 @@ def main():
     examples = np.concatenate(list(data.evaluation_batches(splits.test, 100, FLAGS.examples)))
     held_out_scores = Evaluator(flow).log_probs(splits.valid)
     about = {"run_dir": FLAGS.run_dir, "weights": FLAGS.weights, "data": splits.name, "scores": run.scores}
-    return export(flow, FLAGS.export_dir, examples, held_out_scores, about)
+    return export(flow, FLAGS.export_dir, examples, held_out_scores, about, FLAGS.tflite)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A run as a SavedModel that needs nothing of this package, with what it takes to trust and to serve it.
 
 NAME/<version>/saved_model.pb, variables/   the SavedModel (`signatures.py`)
+NAME/<version>/model.tflite, ...            the same for phones (`lite.py`)
 NAME/<version>/export.json                  what the gate measured (`gate.py`), and what the model is
 NAME/models.config, batching.config, ...    what TensorFlow Serving takes beside (`serving.py`)
 """
@@ -14,14 +15,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from nvp_tf.export import gate
+from nvp_tf.export import gate, lite, lite_gate
 from nvp_tf.export.reference import Reference
 from nvp_tf.export.serving import ServingBundle
 from nvp_tf.export.signatures import Signatures
 from nvp_tf.files import PARTIAL
 
 
-def export(flow, export_dir, examples, held_out_scores, about=None) -> dict:
+def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True) -> dict:
     """Writes export_dir/<next version>, whole or not at all, once it answers as the flow does.
 
     Args:
@@ -30,6 +31,7 @@ def export(flow, export_dir, examples, held_out_scores, about=None) -> dict:
       examples: held-out [n, *event_shape], on which the export is held against the flow.
       held_out_scores: log_prob of held-out data, nats, that `score` gives a percentile among.
       about: what else export.json shall say: a dict.
+      tflite: whether to write the files for phones, too.
 
     Returns:
       What is in export.json, and path: the new version's folder.
@@ -44,8 +46,12 @@ def export(flow, export_dir, examples, held_out_scores, about=None) -> dict:
     partial = export_dir / f"{PARTIAL}{os.getpid()}"
     try:
         reference = Reference(held_out_scores)
-        Signatures(flow, reference).save(partial)
+        signatures = Signatures(flow, reference)
+        signatures.save(partial)
         figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
+        if tflite:
+            lite.write(signatures, partial)
+            figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
         bundle.write_inside(partial)
         figures["size_bytes"] = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
         version = 1 + max((int(p.name) for p in export_dir.iterdir() if p.name.isdigit()), default=0)
@@ -63,12 +69,14 @@ def _model(flow, reference) -> dict:
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "event_shape": list(flow.event_shape),
         "levels": flow.pixels.levels if flow.pixels is not None else None,
+        "prior": type(flow.prior).__name__.lower(),
         "parameters": sum(int(tf.size(weight)) for weight in flow.trainable_variables),
         "reference_scores": len(reference.scores),
     }
 
 
 def _versions() -> dict:
+    import ai_edge_litert
     import keras
     import numpy
 
@@ -77,6 +85,7 @@ def _versions() -> dict:
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": numpy.__version__,
+        "ai-edge-litert": ai_edge_litert.__version__,
     }
 
 

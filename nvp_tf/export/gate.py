@@ -41,17 +41,16 @@ def check(flow, reference, model, examples) -> dict:
     few = len(answers["by_one/log_prob"])
     scores = answers["log_prob/log_prob"]
     differences = {
-        "log_prob": _largest(scores, live),
-        "log_prob_by_batch": max(_largest(answers[f"{by}/log_prob"], scores[:few]) for by in ("by_seven", "by_one")),
-        "latents": _largest(answers["encode/latents"], flow.encode(x).numpy()),
-        "round_trip": _largest(answers[f"decode/{name}"], x),
-        "sample": _largest(answers[f"sample/{name}"], flow.sample(**consumer.DRAW).numpy()),
-        "log_prob_with_noise": _largest(
+        "log_prob": largest_gap(scores, live),
+        "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:few]) for by in ("by_seven", "by_one")),
+        "latents": largest_gap(answers["encode/latents"], flow.encode(x).numpy()),
+        "round_trip": largest_gap(answers[f"decode/{name}"], x),
+        "sample": largest_gap(answers[f"sample/{name}"], flow.sample(**consumer.DRAW).numpy()),
+        "log_prob_with_noise": largest_gap(
             answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:few], **consumer.NOISE)
         ),
     }
-    finite = np.abs(live[np.isfinite(live)])
-    nats = max(LOG_PROB_BOUND, 4 * float(np.spacing(np.float32(finite.max(initial=0)))))
+    nats = nats_bound(LOG_PROB_BOUND, live)
     levels = flow.pixels is not None
     bounds = {
         "log_prob": nats,
@@ -76,21 +75,39 @@ def check(flow, reference, model, examples) -> dict:
     }
 
 
-def _ask(model, x):
-    """What the stranger says, and the arrays of its answers."""
+def ask(script, model, x, name, foreign):
+    """What a stranger says, and the arrays of its answers.
+
+    Args:
+      script: the stranger: `consumer.py`, `lite_consumer.py`.
+      model, x: the path and the examples that it is given.
+      name: of the model, in errors.
+      foreign: packages that it must not need.
+    """
     with tempfile.TemporaryDirectory() as folder:
         examples, answers = Path(folder) / "examples.npy", Path(folder) / "answers.npz"
         np.save(examples, x)
-        line = [sys.executable, "-I", consumer.__file__, str(Path(model).resolve()), str(examples), str(answers)]
+        line = [sys.executable, "-I", script, str(Path(model).resolve()), str(examples), str(answers)]
         done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
         if done.returncode:
             why = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
-            raise UserError(f"the SavedModel cannot be used in a fresh process: {why}")
+            raise UserError(f"{name} cannot be used in a fresh process: {why}")
         told = json.loads(done.stdout)
-        foreign = {"nvp_tf", "tensorflow_probability", "tf_keras"} & set(told["packages"])
-        if foreign:
-            raise UserError(f"the SavedModel loads {', '.join(sorted(foreign))}, expected TensorFlow alone")
+        loaded = foreign & set(told["packages"])
+        if loaded:
+            raise UserError(f"{name} loads {', '.join(sorted(loaded))}, expected to do without")
         return told, dict(np.load(answers))
+
+
+def nats_bound(nats, live):
+    """`nats`, or 4 units in the last place of the largest float32 score where that is more."""
+    finite = np.abs(live[np.isfinite(live)])
+    return max(nats, 4 * float(np.spacing(np.float32(finite.max(initial=0)))))
+
+
+def _ask(model, x):
+    foreign = {"nvp_tf", "tensorflow_probability", "tf_keras"}
+    return ask(consumer.__file__, model, x, "the SavedModel", foreign)
 
 
 def _check_the_rest(flow, reference, answers, name):
@@ -109,7 +126,7 @@ def _check_the_rest(flow, reference, answers, name):
     for what, (found, expected) in same.items():
         if not np.allclose(found, expected, rtol=1e-5, atol=1e-3, equal_nan=True):
             raise UserError(
-                f"the SavedModel's {what} is not what it should be: it differs by {_largest(found, expected):g}"
+                f"the SavedModel's {what} is not what it should be: it differs by {largest_gap(found, expected):g}"
             )
     if np.array_equal(answers[f"fresh/{name}"], answers[f"sample/{name}"]):
         raise UserError("the SavedModel draws the same with a negative seed as with another, expected new samples")
@@ -130,10 +147,10 @@ def _latents(flow, x):
     return flow.forward(x, tf.random.stateless_uniform(x.shape, [flow.NOISE_SEED, 1]))[0].numpy()
 
 
-def _largest(found, expected):
+def largest_gap(found, expected):
     """The largest absolute difference; 0 where both are the same infinity, nan where one alone is none."""
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if found.shape != expected.shape:
-        raise UserError(f"the SavedModel answers with shape {found.shape}, expected {expected.shape}")
+        raise UserError(f"the export answers with shape {found.shape}, expected {expected.shape}")
     with np.errstate(invalid="ignore"):
         return float(np.where(found == expected, 0.0, np.abs(found - expected)).max(initial=0.0))

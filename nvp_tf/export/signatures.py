@@ -26,7 +26,7 @@ _TEMPERATURE = tf.TensorSpec((), tf.float32, "temperature")
 
 
 class Signatures:
-    """The signatures of one flow. Both directions are one function each, which all of them call.
+    """The signatures of one flow. `forward` and `inverse` are one function each, which all of them call.
 
     Args:
       flow: a `Flow`.
@@ -38,29 +38,30 @@ class Signatures:
         self.most_samples = max(1, _MOST_VALUES // flow.dimensions)
         self.name_of_values = "images" if flow.pixels is not None else "x"
         dtype = tf.uint8 if flow.pixels is not None else tf.float32
-        self._values = tf.TensorSpec((None, *flow.event_shape), dtype, self.name_of_values)
-        self._latents = tf.TensorSpec((None, flow.dimensions), tf.float32, "latents")
-        self._pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
+        self.values = tf.TensorSpec((None, *flow.event_shape), dtype, self.name_of_values)
+        self.latents = tf.TensorSpec((None, flow.dimensions), tf.float32, "latents")
+        self.pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
+        self.cell_centre = np.full(flow.event_shape, flow.CELL_CENTRE, np.float32)
         self._weights = PackedWeights(flow.variables)
-        self._forward = tf.function(self._with_weights(flow.forward), [self._values, tf.TensorSpec(flow.event_shape)])
-        self._inverse = tf.function(self._with_weights(flow.decode), [self._latents])
+        self.forward = tf.function(self._with_weights(flow.forward), [self.values, tf.TensorSpec(flow.event_shape)])
+        self.inverse = tf.function(self._with_weights(flow.decode), [self.latents])
 
-    def save(self, folder):
-        """Writes the SavedModel."""
+    def save(self, folder, functions=None):
+        """Writes a SavedModel: of `functions()`, or of others that call `forward` and `inverse`."""
         module = tf.Module()
         module.weights = self._weights.packed  # A SavedModel owns the tf.Variables it finds in an attribute.
-        tf.saved_model.save(module, str(folder), signatures=self.functions())
+        tf.saved_model.save(module, str(folder), signatures=functions or self.functions())
 
     def functions(self) -> dict:
         """Name -> tf.function that takes and gives the tensors by their names."""
-        log_prob = tf.function(self._log_prob, [self._values])
+        log_prob = tf.function(self._log_prob, [self.values])
         return {
             "serving_default": log_prob,
             "log_prob": log_prob,
-            "log_prob_with_noise": tf.function(self._log_prob_with_noise, [self._values, _SEED, _COUNT]),
-            "score": tf.function(self._score, [self._values]),
-            "encode": tf.function(self._encode, [self._values]),
-            "decode": tf.function(self._decode, [self._latents]),
+            "log_prob_with_noise": tf.function(self._log_prob_with_noise, [self.values, _SEED, _COUNT]),
+            "score": tf.function(self._score, [self.values]),
+            "encode": tf.function(self._encode, [self.values]),
+            "decode": tf.function(self._decode, [self.latents]),
             "sample": tf.function(self._sample, [_COUNT, _SEED, _TEMPERATURE]),
         }
 
@@ -72,15 +73,10 @@ class Signatures:
         return with_weights
 
     def _log_prob(self, values):
-        return self._scores(self._both(values, self._pattern)[1])
+        return self.scores(self._both(values, self.pattern)[1])
 
     def _score(self, values):
-        scores = self._log_prob(values)
-        log_prob = scores["log_prob"]
-        return scores | {
-            "percentile": self.reference.percentile(log_prob),
-            "typicality": self.reference.typicality(log_prob),
-        }
+        return self.ranked(self._log_prob(values))
 
     def _log_prob_with_noise(self, values, seed, num_samples):
         """log (1/K) sum_k w_k, w_k = p(x + u_k); standard error std(w) / (sqrt(K) mean(w)), nan for K = 1."""
@@ -99,18 +95,17 @@ class Signatures:
         mean = tf.reduce_mean(weights, axis=0)
         variance = tf.reduce_sum(tf.square(weights - mean), axis=0) / (count - 1)
         error = tf.math.divide_no_nan(tf.sqrt(variance / count), mean)  # an impossible image is surely so
-        return self._scores(largest + tf.math.log(mean)) | {"standard_error": error}
+        return self.scores(largest + tf.math.log(mean)) | {"standard_error": error}
 
     def _encode(self, values):
-        noise = np.full(self.flow.event_shape, self.flow.CELL_CENTRE, np.float32)
-        return {"latents": self._both(values, noise)[0]}
+        return {"latents": self._both(values, self.cell_centre)[0]}
 
     def _decode(self, latents):
         # uint8 cannot say that it is none.
         wrong = tf.math.count_nonzero(~tf.reduce_all(tf.math.is_finite(latents), axis=1))
         latents = _expect(wrong == 0, latents, "rows of latents that are nan or infinite:", wrong, "expected none")
-        latents, n = _at_least_one(latents, self._latents)
-        return {self.name_of_values: self._inverse(latents)[:n]}
+        latents, n = _at_least_one(latents, self.latents)
+        return {self.name_of_values: self.inverse(latents)[:n]}
 
     def _sample(self, num_samples, seed, temperature):
         inside = (num_samples >= 0) & (num_samples <= self.most_samples)
@@ -120,14 +115,23 @@ class Signatures:
         return self._decode(self.flow.sample_latents(num_samples, _fresh_if_negative(seed), temperature))
 
     def _both(self, values, noise):
-        values, n = _at_least_one(values, self._values)
-        latents, log_prob = self._forward(values, noise)
+        values, n = _at_least_one(values, self.values)
+        latents, log_prob = self.forward(values, noise)
         return latents[:n], log_prob[:n]
 
-    def _scores(self, log_prob):
+    def scores(self, log_prob):
+        """What is said of log_prob [n] by name."""
         if self.flow.pixels is None:
             return {"log_prob": log_prob}
         return {"log_prob": log_prob, "bits_per_dim": bits_per_dim(log_prob, self.flow.dimensions)}
+
+    def ranked(self, scores):
+        """Scores, and where their log_prob stands among held-out ones."""
+        log_prob = scores["log_prob"]
+        return scores | {
+            "percentile": self.reference.percentile(log_prob),
+            "typicality": self.reference.typicality(log_prob),
+        }
 
 
 def _at_least_one(values, spec):

@@ -65,11 +65,13 @@ class Flow(keras.Model):
     def forward(self, x, noise, training=False):
         """(latents [n, D], log_prob [n]) of one pass; arguments as of `log_prob`, `noise` unused for vectors."""
         x = self._check(x)
+        all_inside = self.pixels is None or (x.dtype == tf.uint8 and self.pixels.levels == 256)
+        x = tf.cast(x, self.compute_dtype)  # hardly another engine clips or compares uint8
         v = x if self.pixels is None else self._dequantize(x, noise)
         z, log_det = self.bijector.forward(v, training)
         log_prob = self.prior.log_prob(z) + log_det
         latents = tf.reshape(z, [-1, self.dimensions])
-        if self.pixels is None or (x.dtype == tf.uint8 and self.pixels.levels == 256):
+        if all_inside:
             return latents, log_prob
         inside = tf.reduce_all((x >= 0) & (x < self.pixels.levels), axis=list(range(1, x.shape.rank)))
         return latents, tf.where(inside, log_prob, -np.inf)
@@ -124,7 +126,7 @@ class Flow(keras.Model):
         return self.pixels.dequantize(tf.clip_by_value(x, 0, self.pixels.levels - 1), noise)
 
     def _check(self, x):
-        """x as a tensor: integers for pixels, the model's dtype for vectors."""
+        """x as a tensor: integers for pixels, floats for vectors."""
         x = tf.convert_to_tensor(x)
         if self.pixels is not None and not x.dtype.is_integer:
             raise UserError(f"images have dtype {x.dtype.name}, expected integers 0 to {self.pixels.levels - 1}")
@@ -133,6 +135,4 @@ class Flow(keras.Model):
         if not x.shape.is_compatible_with((None, *self.event_shape)):
             expected = ", ".join(str(side) for side in self.event_shape)
             raise UserError(f"data has shape {x.shape}, expected (n, {expected})")
-        if self.pixels is None:
-            return tf.cast(x, self.compute_dtype)
-        return x if x.dtype == tf.uint8 else tf.cast(x, tf.int64)  # int8 cannot even say 255
+        return x

@@ -104,7 +104,7 @@ def exported(tmp_path_factory):
                 weight.assign(weight + (abs(noise) if "variance" in weight.path else noise))
             shape = (50, *flow.event_shape)
             x = rng.randint(0, 256, shape).astype(np.uint8) if flow.pixels else rng.randn(*shape).astype(np.float32)
-            printed = export.export(flow, folder / name, x, HELD_OUT[name])
+            printed = export.export(flow, folder / name, x, HELD_OUT[name], tflite=False)
         np.save(folder / f"{name}.npy", x)
         arguments += [printed["path"], folder / f"{name}.npy", folder / f"{name}.npz"]
         made[name] = (flow, x, printed)
@@ -231,9 +231,9 @@ def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     for pid in (ended, 1):
         (tmp_path / "model" / f"partial-{pid}").mkdir()
     (tmp_path / "model" / f"partial-{ended}" / "saved_model.pb").write_text("what a kill amid writing leaves")
-    first = export.export(flow, tmp_path / "model", x, [0.0])
+    first = export.export(flow, tmp_path / "model", x, [0.0], tflite=False)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "model").rglob("*") if p.is_file()}
-    second = export.export(flow, tmp_path / "model", x, [0.0])
+    second = export.export(flow, tmp_path / "model", x, [0.0], tflite=False)
     assert [first["version"], second["version"]] == [10, 11]
     own = [p for p in before if p.parent.name != "model" and p.name not in ("theirs", "export.json")]
     assert first["size_bytes"] == sum(p.stat().st_size for p in own)
@@ -245,7 +245,7 @@ def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     for where, broken in ((export.gate, "check"), (export, "Signatures")):
         with monkeypatch.context() as patch, pytest.raises(UserError):
             patch.setattr(where, broken, refuse)
-            export.export(flow, tmp_path / "model", x, [0.0])
+            export.export(flow, tmp_path / "model", x, [0.0], tflite=False)
     folders = sorted(p.name for p in (tmp_path / "model").iterdir() if p.is_dir())
     assert folders == ["10", "11", "9", "partial-1"]  # of a live process
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in before.items() if p.parent.name != "model")
