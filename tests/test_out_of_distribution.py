@@ -165,6 +165,12 @@ def test_command(tmp_path):
     for name in ("histograms", "complexity", "examples"):
         assert min(Image.open(out / f"{name}.png").size) > 500
 
+    # The page's own lines call as many foreign as the command does; a quantile and a rank differ by one of 100.
+    [lines] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    names = {"images": Source(path).examples(30)}
+    exec(lines.replace("foreign/fashion", str(out)).replace("runs/fashion", str(path)), names)
+    assert np.mean(names["foreign"]) == pytest.approx(found["its test images"]["caught"]["S webp"], abs=0.1)
+
     documented = re.findall(r"^\| ([^|]+) \|", PAGE.read_text().partition("<!-- table: digits -->")[2], re.MULTILINE)
     made_here = {name for name in found if "pictures in" not in name}
     assert made_here <= set(documented), f"{PAGE} is older than the command: run it again"
