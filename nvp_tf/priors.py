@@ -45,7 +45,9 @@ class Logistic(Prior):
     """p(z) = sigmoid(z) sigmoid(-z) (thesis 5.2)."""
 
     def _log_density(self, z):
-        return -tf.math.softplus(z) - tf.math.softplus(-z)
+        # = -softplus(z) - softplus(-z). LiteRT makes log(1 + exp(z)) of a softplus, which is infinite at z = 89.
+        z = tf.abs(z)
+        return -z - 2 * tf.math.log(1 + tf.exp(-z))
 
     def _draw(self, shape, seed):
         # The open interval: the logit of 0 is -inf.
