@@ -3,6 +3,7 @@
 python bin/train.py --preset=realnvp_digits --run_dir=runs/digits
 
 The same command again goes on where the run stopped; with --run_dir alone the run's own config is used.
+Exit status 75 after SIGTERM: what was done is saved, start it again.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
 def main():
+    cli.end_at_sigterm("before training began")
     for flag in ("dataset", "data_dir", "set"):
         if FLAGS[flag].value and not FLAGS.preset:
             raise UserError(f"--{flag} needs --preset: without one the config in {FLAGS.run_dir} is used as it is")

@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import sys
 
 from absl import app, flags, logging
 
-from nvp_tf.errors import UserError
+from nvp_tf.errors import ResumeLater, UserError
 
 
 def run(main, positional=0, foreign=False):
@@ -15,12 +16,25 @@ def run(main, positional=0, foreign=False):
     words: what is no flag, at most `positional` of them; with `foreign` also flags that are not ours.
 
     stdout gets one line of JSON, stderr everything else. Exit status: 0 done, 2 a mistake that can
-    be mended (one line says which), 130 interrupted.
+    be mended (one line says which), 75 stopped by SIGTERM with its work saved (the same command goes on),
+    130 interrupted.
     """
     if any(argument.lstrip("-") in ("help", "helpfull", "helpshort") for argument in sys.argv[1:]):
         print(f"{sys.modules['__main__'].__doc__}\n{flags.FLAGS.main_module_help()}")
         sys.exit(0)
     app.run(lambda argv: _report(lambda: main(*argv[1:])), flags_parser=lambda argv: _parse(argv, positional, foreign))
+
+
+def end_at_sigterm(what):
+    """From here on SIGTERM ends the command as Ctrl-C does, but with the status that says to start it again.
+
+    what: is lost by it.
+    """
+
+    def end(number, frame):
+        raise ResumeLater(f"stopped {what}: start the same command again")
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def quiet_tensorflow():
@@ -55,6 +69,9 @@ def _report(main):
         print(json.dumps(main()))
     except (UserError, OSError) as error:
         _fail(error)
+    except ResumeLater as error:
+        print(error, file=sys.stderr)
+        sys.exit(os.EX_TEMPFAIL)
     except KeyboardInterrupt as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         sys.exit(130)

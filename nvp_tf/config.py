@@ -189,7 +189,7 @@ class TrainConfig(Section):
     recompute_statistics: int = number(0, 0)  # batches to recompute batch norm's from before each evaluation; 0: off
     checkpoint_minutes: float = number(10.0, 0.0)  # between two evaluations; 0: only at evaluations
     keep_checkpoints: int = number(2, 2)  # of evaluations, beside the newest between two
-    explosion: float = number(4.0, 0.0)  # held-out bits/dim so much above those before are a divergence
+    explosion: float = number(2.0, 0.0)  # bits/dim that a validation score may be worse than the one before
     rollbacks: int = number(5, 0)  # times that the run may diverge and go back to a checkpoint; then it gives up
     rollback_factor: float = number(0.5, 1e-6, 1.0)  # of the learning rate, each time
     seed: int = number(0, 0, 2**31 - 1)

@@ -9,6 +9,10 @@ class UserError(ValueError):
     """
 
 
+class ResumeLater(KeyboardInterrupt):
+    """SIGTERM came, as from a cluster that wants its machine back: what was done is saved, start the command again."""
+
+
 def reason(error: Exception) -> str:
     """What a library's error says, in one line; its type where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -9,7 +9,7 @@ PARTIAL = "partial-"  # begins the name of what is being written; a killed proce
 
 @contextlib.contextmanager
 def written_whole(file):
-    """A path beside `file` to write to; renamed to `file` at the end, removed if that is not reached.
+    """A path beside `file` to write to; at the end it is on the disk and is renamed to `file`, else it is removed.
 
     The folder is made if need be. The suffix is `file`'s: writers go by it.
     """
@@ -18,7 +18,10 @@ def written_whole(file):
     partial = file.with_name(f"{PARTIAL}{os.getpid()}-{file.name}")
     try:
         yield partial
+        _to_disk(partial)
         os.replace(partial, file)
+        with contextlib.suppress(OSError):  # Not every file system does this for folders.
+            _to_disk(file.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -27,3 +30,12 @@ def write_text(file, text: str):
     """A text file in UTF-8, written whole."""
     with written_whole(file) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def _to_disk(path):
+    """Waits until a file or folder is: a rename that outlives a power cut must not be of a file that did not."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,23 +2,27 @@
 
 config.json         the Config; the folder alone rebuilds the model
 metadata.json       versions, parameter count, when and where it was made
-state.weights.h5    what training resumes from: weights, optimizer, averages
+checkpoints/        what training goes on from: weights, optimizer, averages, records; the last few
 last.weights.h5     the flow as of the last evaluation (the averaged weights, where they are kept)
 best.weights.h5     the flow with the best validation score
-metrics.csv         one row an evaluation
+metrics.csv         one row an evaluation; the same to the byte however often the run was killed
+times.csv           what each row of it took: minutes, images a second, memory
+rollbacks.json      where the run diverged, where it went on from, and why; if it did
 scores.json         figures of whole splits under the best weights, as training and bin/evaluate.py found them
 samples/            pictures drawn along the way
 tensorboard/        the same scalars and pictures for TensorBoard
 """
 
+import contextlib
 import csv
+import fcntl
 import json
-import math
 import os
 import platform
 import time
 from pathlib import Path
 
+from nvp_tf.checkpoints import Checkpoints
 from nvp_tf.config import Config
 from nvp_tf.errors import UserError
 from nvp_tf.files import PARTIAL, write_text, written_whole
@@ -35,7 +39,6 @@ class RunDir:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.state = self.path / "state.weights.h5"
         self.samples = self.path / "samples"
         self.tensorboard = self.path / "tensorboard"
 
@@ -53,7 +56,8 @@ class RunDir:
                 raise UserError(
                     f"{path} holds a run of another config ({'; '.join(differences)}): choose another run_dir"
                 )
-            run._remove_leftovers()
+            if run._weights_alone():
+                raise UserError(f"{path} has weights but no checkpoint to go on from: choose another run_dir")
             return run
         if run.path.is_dir() and all(file.name.startswith(PARTIAL) for file in run.path.iterdir()):
             run._remove_leftovers()
@@ -62,6 +66,22 @@ class RunDir:
         run.path.mkdir(parents=True, exist_ok=True)
         write_text(run._config_file, config.to_json())
         return run
+
+    @contextlib.contextmanager
+    def locked(self):
+        """While one process trains: another is refused. Removes what one that was killed amid writing left."""
+        with open(self._config_file) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.path} is being trained by another process: choose another run_dir") from None
+            except OSError:  # a file system without locks
+                pass
+            self._remove_leftovers()
+            yield
+
+    def checkpoints(self, keep=2) -> Checkpoints:
+        return Checkpoints(self.path / "checkpoints", keep)
 
     @property
     def config(self) -> Config:
@@ -77,20 +97,14 @@ class RunDir:
         """The file of the flow's weights, "best" or "last".
 
         Raises:
-          UserError: another name, or a run that has not been evaluated yet, or never with a score.
+          UserError: another name, or a run that has not been evaluated yet.
         """
         if which not in WEIGHTS:
             raise UserError(f"weights is {which!r}, expected one of {', '.join(WEIGHTS)}")
         file = self.path / f"{which}.weights.h5"
         if not file.is_file():
-            raise UserError(f"{self.path} has no {file.name}: {self._why_no_weights()}")
+            raise UserError(f"{self.path} has no {file.name}: the run has no evaluated weights yet, train it further")
         return file
-
-    def _why_no_weights(self):
-        scores = [row["valid_log_prob"] for row in self.read_evaluations()]
-        if scores and all(math.isnan(score) for score in scores):
-            return f"each of its {len(scores)} validation scores is nan, expected a number; look at the validation data"
-        return "the run has no evaluated weights yet, train it further"
 
     def load_flow(self, which="best", dtype="float32"):
         """The run's Flow with its weights, both directions exact."""
@@ -140,24 +154,34 @@ class RunDir:
             raise UserError(f"{file} is corrupt: {error}") from None
 
     def read_metrics(self) -> list[dict]:
-        """The rows of metrics.csv as floats; an empty cell is None."""
-        if not self._metrics_file.is_file():
-            return []
-        with open(self._metrics_file, newline="", encoding="utf-8") as file:
-            return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(file)]
+        """The rows of metrics.csv as floats, each with what times.csv has of its step; an empty cell is None."""
+        times = {row["step"]: row for row in _read_table(self._times_file)}
+        return [row | times.get(row["step"], {}) for row in _read_table(self._metrics_file)]
 
     def read_evaluations(self) -> list[dict]:
-        """The rows with a validation score: all but those of where training was stopped in between."""
+        """The rows with a validation score."""
         return [row for row in self.read_metrics() if row["valid_log_prob"] is not None]
 
-    def write_metrics(self, rows: list[dict]):
-        """All rows anew: a killed run never leaves half a line."""
-        lines = [",".join(rows[0])] + [",".join("" if v is None else f"{v:.10g}" for v in row.values()) for row in rows]
-        write_text(self._metrics_file, "\n".join(lines) + "\n")
+    def write_metrics(self, rows: list[dict], times: list[dict] = ()):
+        """Both tables anew: a killed run never leaves half a line."""
+        _write_table(self._metrics_file, rows)
+        if times:
+            _write_table(self._times_file, times)
+
+    @property
+    def rollbacks(self) -> list[dict]:
+        """{"step", "to_step", "reason"} of each time that the run diverged."""
+        return self._read_json(self._rollbacks_file) or []
+
+    def write_rollbacks(self, rollbacks: list[dict]):
+        write_text(self._rollbacks_file, json.dumps(rollbacks, indent=2) + "\n")
+
+    def _weights_alone(self):
+        return any((self.path / f"{which}.weights.h5").exists() for which in WEIGHTS) and not self.checkpoints().list()
 
     def _remove_leftovers(self):
         """What a process that was killed amid writing left behind."""
-        for file in self.path.glob(f"{PARTIAL}*"):
+        for file in self.path.rglob(f"{PARTIAL}*"):
             file.unlink()
 
     @property
@@ -173,8 +197,28 @@ class RunDir:
         return self.path / "metrics.csv"
 
     @property
+    def _times_file(self):
+        return self.path / "times.csv"
+
+    @property
+    def _rollbacks_file(self):
+        return self.path / "rollbacks.json"
+
+    @property
     def _scores_file(self):
         return self.path / "scores.json"
+
+
+def _read_table(file):
+    if not file.is_file():
+        return []
+    with open(file, newline="", encoding="utf-8") as opened:
+        return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(opened)]
+
+
+def _write_table(file, rows):
+    lines = [",".join(rows[0])] + [",".join("" if v is None else f"{v:.10g}" for v in row.values()) for row in rows]
+    write_text(file, "\n".join(lines) + "\n")
 
 
 def save_weights(model, file: Path):

@@ -12,14 +12,14 @@ from nvp_tf.statistics import sum_over_replicas
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up, then constant, or a half cosine to 0 at the last step."""
+    """Linear warm-up, then constant, or a half cosine to 0 at the last step; times a variable factor."""
 
-    def __init__(self, config: TrainConfig):
-        self.config = config
+    def __init__(self, config: TrainConfig, factor):
+        self.config, self.factor = config, factor
 
     def __call__(self, step):
         config, step = self.config, tf.cast(step, tf.float32)
-        rate = config.learning_rate * tf.minimum(1.0, (step + 1) / max(config.warmup_steps, 1))
+        rate = self.factor * config.learning_rate * tf.minimum(1.0, (step + 1) / max(config.warmup_steps, 1))
         if config.schedule == "constant":
             return rate
         done = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
@@ -27,10 +27,11 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class TrainingState(keras.Model):
-    """All that a step reads and moves, so that one weights file is a whole state.
+    """All that a step reads and moves.
 
     flow: what is trained. averaged: its moving average, running statistics too (or None).
     optimizer: Adam, its iteration the number of steps done.
+    rate_factor: of the learning rate; 1 until a run diverges.
     """
 
     def __init__(self, config: Config):
@@ -39,9 +40,15 @@ class TrainingState(keras.Model):
         self.config = train
         self.flow = build(config.model)
         self.averaged = build(config.model) if train.ema_decay else None
-        self.optimizer = keras.optimizers.Adam(LearningRate(train))
+        self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
+        self.optimizer = keras.optimizers.Adam(LearningRate(train, self.rate_factor))
         self.optimizer.build(self.flow.trainable_variables)
         self.built = True
+
+    @property
+    def everything(self) -> list:
+        """Every variable there is, the optimizer's too: with them a run goes on to the bit."""
+        return [*self.variables, *self.optimizer.variables]
 
     @property
     def evaluated(self):

@@ -5,7 +5,6 @@ import functools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -55,24 +54,12 @@ def error_line(result):
     return line
 
 
-def strike(process, signal_number, file):
-    """Sends a signal once `file` is written anew."""
-    before = stamp(file)
+def when(process, happened):
+    """Waits until `happened()`; fails where the process ends first."""
     deadline = time.monotonic() + 240
-    while stamp(file) == before:
+    while not happened():
         assert process.poll() is None and time.monotonic() < deadline, finish(process)
-        time.sleep(0.005)
-    process.send_signal(signal_number)
-    return finish(process)
-
-
-def stamp(file):
-    return file.stat().st_mtime_ns if file.exists() else None
-
-
-def killed(process, file):
-    status, _, _ = strike(process, signal.SIGKILL, file)
-    assert status == -signal.SIGKILL
+        time.sleep(0.001)
 
 
 def consume(script, *arguments, cwd):

@@ -78,7 +78,18 @@ def other_files(folder):
     (folder / "thesis.txt").write_text("mine")
 
 
-BEST, CONFIG, STATE = "best.weights.h5", "config.json", "state.weights.h5"
+def corrupt_checkpoints(folder):
+    shutil.copytree(digits_run()[0], folder)
+    for file in (folder / "checkpoints").iterdir():
+        file.write_bytes(file.read_bytes()[:-1])
+
+
+def no_checkpoints(folder):
+    shutil.copytree(digits_run()[0], folder)
+    shutil.rmtree(folder / "checkpoints")
+
+
+BEST, CONFIG = "best.weights.h5", "config.json"
 # name: (what the line says, how the folder is made, whether it is for training: else for everything that loads)
 FOLDERS = {
     "missing": ("is not a run: it has no config.json", lambda folder: None, False),
@@ -108,7 +119,8 @@ FOLDERS = {
         half_written(CONFIG, lambda b: b.replace(b'"scales": 2', b'"scales": 1')),
         False,
     ),
-    "state_cut": (f"{STATE} is corrupt", half_written(STATE, lambda b: b[: len(b) // 2]), True),
+    "checkpoints_cut": ("each of its 2 checkpoints is corrupt", corrupt_checkpoints, True),
+    "checkpoints_gone": ("has weights but no checkpoint to go on from", no_checkpoints, True),
     "trained_a_file": ("is not a run", a_file, True),
     "trained_other_files": ("is not empty: choose another run_dir", other_files, True),
     "trained_other_config": (

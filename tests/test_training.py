@@ -1,42 +1,31 @@
-"""Training: exact on replicas, resumed to the bit after any kind of end, its scores functions of one image."""
+"""Training: exact on replicas, its files, its scores functions of one image. How it goes on: test_restart.py."""
 
 import csv
 import signal
-from dataclasses import replace
 
-import h5py
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from commands import (
-    EVERY,
-    STEPS,
-    TRAIN_DIGITS,
-    digits_run,
-    error_line,
-    figures,
-    finish,
-    killed,
-    leftovers,
-    start,
-    strike,
-)
+from commands import EVERY, STEPS, digits_run, figures, leftovers
 
 import nvp_tf
-from nvp_tf import presets, training
+from nvp_tf import training
 from nvp_tf.config import DataConfig
 from nvp_tf.data import from_arrays, load, training_batches
-from nvp_tf.data.split import DataSet, Split
-from nvp_tf.errors import UserError
+from nvp_tf.errors import ResumeLater
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.run_dir import RunDir
+from nvp_tf.training.loop import Training
+from nvp_tf.training.strategies import make_strategy
+from nvp_tf.training_state import TrainingState
 
 DIGITS = load(DataConfig("digits"))
 COLUMNS = [
-    "step", "minutes", "images_per_second", "learning_rate", "gradient_norm",
-    "train_log_prob", "valid_log_prob", "train_bits_per_dim", "valid_bits_per_dim",
+    "step", "learning_rate", "gradient_norm", "train_log_prob", "valid_log_prob", "train_bits_per_dim",
+    "valid_bits_per_dim", "rollbacks", "round_trip_error", "log_det_error",
 ]  # fmt: skip
+TIMES = ["step", "minutes", "images_per_second", "memory_gigabytes"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +55,7 @@ def sgd_steps(config, number, steps=12):
     keras.utils.set_random_seed(0)
     strategy = replicas(number)
     with strategy.scope():
-        state = training.TrainingState(config)
+        state = TrainingState(config)
         state.optimizer = keras.optimizers.SGD(0.01)
         state.optimizer.build(state.flow.trainable_variables)
         # At beta 0 the zeros of a masked input, whose mean is 0 after a batch norm, sit on the kink of the
@@ -94,32 +83,6 @@ def sgd_steps(config, number, steps=12):
     return weights(), begin, norms
 
 
-def test_killed_and_interrupted_run_ends_as_an_uninterrupted_one(tmp_path):
-    """SIGKILL after the first saved state, Ctrl-C after the second; the same command again, and --run_dir alone."""
-    whole, _ = digits_run()
-    part = RunDir(tmp_path / "run")
-    command = ["train", *TRAIN_DIGITS, f"--run_dir={part.path}"]
-    killed(start(*command), part.state)
-    assert part.read_metrics()[0]["step"] == EVERY
-    assert iterations(part.state) < STEPS
-    (part.path / "partial-1-state.weights.h5").write_bytes(b"what a kill amid writing leaves")
-    status, out, err = strike(start(*command), signal.SIGINT, part.state)
-    assert (status, out) == (130, "")
-    assert err.splitlines()[-1].startswith("interrupted: stopped after step ") and "Traceback" not in err
-    stopped = iterations(part.state)
-    assert EVERY < stopped < STEPS and f"after step {stopped}:" in err
-    printed = figures("train", f"--run_dir={part.path}", "--noprogress")
-    assert printed["steps"] == STEPS and not leftovers(part.path)
-    for file in ("state", "last", "best"):
-        ours, theirs = (datasets(run / f"{file}.weights.h5") for run in (part.path, whole))
-        assert ours.keys() == theirs.keys() and len(ours) > 20
-        assert [name for name in ours if ours[name].tobytes() != theirs[name].tobytes()] == []
-    scores = [
-        [(row["step"], row["valid_log_prob"]) for row in RunDir(run).read_metrics()] for run in (whole, part.path)
-    ]
-    assert [row for row in scores[1] if row[1] is not None] == scores[0]
-
-
 @pytest.mark.parametrize("number", [1, 2])
 def test_whitening_is_fitted_before_the_first_step_and_kept(number, tmp_path):
     keys = ("steps=2", "evaluate_every=1", "batch_size=32")
@@ -136,18 +99,18 @@ def test_whitening_is_fitted_before_the_first_step_and_kept(number, tmp_path):
     np.testing.assert_array_equal(flow.decode(flow.encode(x[:100])), x[:100])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_after_its_step(number, tmp_path, monkeypatch):
-    def struck(self, step, batch, one_step=training._Training._one_step):
-        if step == 3:
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, ResumeLater)])
+def test_a_signal_stops_after_its_step(number, end, tmp_path, monkeypatch):
+    def struck(self, batches, one_step=Training._one_step):
+        if self.progress.step == 2:
             signal.raise_signal(number)
-        one_step(self, step, batch)
+        one_step(self, batches)
 
-    monkeypatch.setattr(training._Training, "_one_step", struck)
+    monkeypatch.setattr(Training, "_one_step", struck)
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt, match="stopped after step 3: the same command goes on from there"):
+    with pytest.raises(end, match="stopped after step 3: the same command goes on from there"):
         train_vectors(tmp_path, evaluate_every=4)
-    assert iterations(RunDir(tmp_path).state) == 3 and signal.getsignal(number) is before
+    assert RunDir(tmp_path).checkpoints().list()[-1].step == 3 and signal.getsignal(number) is before
 
 
 def train_vectors(run_dir, evaluate_every=1):
@@ -159,33 +122,22 @@ def train_vectors(run_dir, evaluate_every=1):
     training.train(config, vectors, run_dir, replicas(1), progress=False)
 
 
-def datasets(file):
-    found = {}
-    with h5py.File(file) as opened:
-        opened.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
-    return found
-
-
-def iterations(state_file):
-    [steps] = [value for name, value in datasets(state_file).items() if name == "optimizer/vars/0"]
-    return int(steps)
-
-
 def test_files_of_a_run():
     path, printed = digits_run()
     run = RunDir(path)
-    with open(path / "metrics.csv", newline="") as file:
-        header, *rows = csv.reader(file)
-    assert header == COLUMNS and [int(row[0]) for row in rows] == list(range(EVERY, STEPS + 1, EVERY))
-    assert all(np.isfinite(float(cell)) for row in rows for cell in row)
+    for name, columns in (("metrics.csv", COLUMNS), ("times.csv", TIMES)):
+        with open(path / name, newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == columns and [int(row[0]) for row in rows] == list(range(EVERY, STEPS + 1, EVERY))
+        assert all(np.isfinite(float(cell)) for row in rows for cell in row)
     assert [p.name for p in sorted(run.samples.iterdir())] == [f"step-{int(row[0]):07d}.png" for row in rows]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in run.samples.iterdir())
     [events] = run.tensorboard.iterdir()
     tags = {value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value}
-    assert tags >= {"samples", *COLUMNS[1:]}
+    assert tags >= {"samples", *COLUMNS[1:], *TIMES[1:]}
     best, last = (run.load_flow(which) for which in ("best", "last"))
-    state = training.TrainingState(run.config)
-    state.load_weights(run.state)
+    state = TrainingState(run.config)
+    assert run.checkpoints().load(state.everything).step == STEPS
     for a, b in zip(last.get_weights(), state.averaged.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     top = max(row["valid_log_prob"] for row in run.read_metrics())
@@ -209,65 +161,6 @@ def test_a_score_is_the_same_each_time_and_of_one_image():
 
 def replicas(number):
     """A strategy on so many of the logical CPUs; two of them only once a session, as `make_strategy` says."""
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"]) if number == 1 else training.make_strategy("mirrored")
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"]) if number == 1 else make_strategy("mirrored")
     assert strategy.num_replicas_in_sync == number
     return strategy
-
-
-class SpoiltFrom(Split):
-    """Vectors with a NaN, where the first coupling changes them, from the training example of that number on."""
-
-    size = 64
-
-    def __init__(self, number):
-        self.number = number
-
-    def read(self, index, seed):
-        x = tf.random.stateless_normal((tf.shape(index)[0], 3), [1, 2])
-        return tf.where((seed[:, 1] >= self.number)[:, None] & [False, True, False], np.nan, x)
-
-
-@pytest.mark.parametrize("number", [1, 2])
-def test_nan_stops_and_the_last_good_state_stays(number, tmp_path):
-    config = nvp_tf.preset(
-        "realnvp_two_moons", "model.flow.couplings=2", "train.batch_size=8", "train.evaluate_every=4", "train.steps=20"
-    )
-    config = config.for_data(DataConfig("spoilt"), (3,), None)
-    whole, spoilt = SpoiltFrom(10**9), SpoiltFrom(8 * 9 + 6)  # of two replicas, the second's
-    data = DataSet("spoilt", (3,), None, spoilt, whole, whole)
-    strategy = replicas(number)
-    said = r"step 10: .* is nan nats, of coupling_1; the state of step 8 is kept; try .*rate"
-    with pytest.raises(training.Diverged, match=said):
-        training.train(config, data, tmp_path, strategy, progress=False)
-    assert iterations(RunDir(tmp_path).state) == 8
-    assert np.isfinite(nvp_tf.load(tmp_path).log_prob(np.zeros((1, 3), np.float32)).numpy()).all()
-    # The same run on data that is whole goes on from the state of step 8.
-    training.train(config, replace(data, train=whole), tmp_path, strategy, progress=False)
-    assert [row["step"] for row in RunDir(tmp_path).read_metrics()] == [4, 8, 12, 16, 20]
-
-
-def test_absurd_rate_is_one_line(tmp_path):
-    absurd = [f"--set=train.{key}" for key in ("learning_rate=1e6", "warmup_steps=0", "clip_norm=1e30")]
-    line = error_line(finish(start("train", *TRAIN_DIGITS, *absurd, f"--run_dir={tmp_path}")))
-    for said in ("diverged at step ", "log_det", " of scale_", "lower train.learning_rate", "new run_dir"):
-        assert said in line
-    assert presets.get("realnvp_digits").config.train.learning_rate < 1 and not leftovers(tmp_path)
-
-
-def test_a_bad_score_does_not_hide_the_best(tmp_path, monkeypatch):
-    """A validation score that is NaN is never the best, and does not keep a later one from being it."""
-    scores = iter([float("nan"), -3.0, -2.0, -4.0, -1.0])
-    monkeypatch.setattr(Evaluator, "evaluate", lambda self, split: {"log_prob": next(scores), "bits_per_dim": None})
-    saved = []
-    monkeypatch.setattr(RunDir, "save_flow", lambda self, flow, which, save=RunDir.save_flow: (
-        saved.append(which), save(self, flow, which)))  # fmt: skip
-    train_vectors(tmp_path)
-    assert saved == ["last", "last", "best", "last", "best", "last"]
-
-
-def test_no_score_at_all_is_said(tmp_path, monkeypatch):
-    score = {"log_prob": float("nan"), "bits_per_dim": None}
-    monkeypatch.setattr(Evaluator, "evaluate", lambda self, split: score)
-    with pytest.raises(UserError, match=r"has no best.weights.h5: each of its 4 validation scores is nan, expected a"):
-        train_vectors(tmp_path)
-    nvp_tf.load(tmp_path, weights="last")

@@ -7,7 +7,7 @@ import tensorflow as tf
 from nvp_tf import masks
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.networks import BatchNorm
-from nvp_tf.training import make_strategy
+from nvp_tf.training.strategies import make_strategy
 
 MASKS = {
     "vector": masks.parity(5),

@@ -1,0 +1,170 @@
+"""Checkpoints: all that a run goes on from, in one file that is whole and proves it.
+
+A checkpoint is an .npz of every variable of the training state by its number, and of `progress`, the JSON of a
+`Progress`; after it come 32 bytes, the SHA-256 of all that is before. It is written beside, brought to the
+disk, and renamed: a process that is killed at any moment leaves the checkpoint before it.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from nvp_tf.errors import UserError
+from nvp_tf.files import written_whole
+
+_DIGEST_SIZE = 32
+
+
+@dataclass
+class Progress:
+    """How far a run is, beside its variables.
+
+    step: steps done. rows: what metrics.csv has. times: what times.csv has.
+    rollbacks: {"step", "to_step", "reason"} of each divergence; the learning rate is lowered once for each.
+    first_loss: of the first step, of an untrained model.
+    count, loss, norm: steps since the last row, with the sums of their losses and gradient norms.
+    minutes: of training since the last row.
+    """
+
+    step: int = 0
+    rows: list[dict] = field(default_factory=list)
+    times: list[dict] = field(default_factory=list)
+    rollbacks: list[dict] = field(default_factory=list)
+    first_loss: float | None = None
+    count: int = 0
+    loss: float = 0.0
+    norm: float = 0.0
+    minutes: float = 0.0
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether this is the state that an evaluation found good; that of step 0 is taken as it is."""
+        return self.step == (self.rows[-1]["step"] if self.rows else 0)
+
+
+@dataclass(frozen=True, order=True)
+class Checkpoint:
+    """A file of the folder by what its name says. Of two, the later one is the greater.
+
+    rollbacks: how often the run had diverged. evaluated: as of `Progress`.
+    """
+
+    rollbacks: int
+    step: int
+    evaluated: bool
+
+    @property
+    def name(self):
+        return f"rollbacks-{self.rollbacks:02d}-step-{self.step:08d}-{'evaluated' if self.evaluated else 'between'}.npz"
+
+    @classmethod
+    def of(cls, file):
+        """What a file's name says; None for one that is no checkpoint's."""
+        found = re.fullmatch(r"rollbacks-(\d+)-step-(\d+)-(evaluated|between)\.npz", file.name)
+        return found and cls(int(found[1]), int(found[2]), found[3] == "evaluated")
+
+
+class Checkpoints:
+    """The last few checkpoints of a run.
+
+    Args:
+      folder: where they are; made when the first is written.
+      keep: how many of evaluated states to keep. Of the others only the newest is kept, while it is newer.
+    """
+
+    def __init__(self, folder, keep=2):
+        self.folder, self.keep = Path(folder), keep
+
+    def list(self) -> list[Checkpoint]:
+        """The oldest first. Whether they are whole is not looked at."""
+        return sorted(filter(None, map(Checkpoint.of, self.folder.glob("*.npz"))))
+
+    def save(self, variables, progress: Progress):
+        """Writes a checkpoint, and then removes those that are too many."""
+        import tensorflow as tf  # run_dir.py, which the quickest commands use, imports this file
+
+        new = Checkpoint(len(progress.rollbacks), progress.step, progress.evaluated)
+        with written_whole(self.folder / new.name) as partial, open(partial, "wb") as file:
+            hashed = _Hashed(file)
+            text = json.dumps(dataclasses.asdict(progress)).encode()
+            arrays = {str(i): tf.convert_to_tensor(value).numpy() for i, value in enumerate(variables)}
+            np.savez(hashed, progress=np.frombuffer(text, np.uint8), **arrays)
+            file.write(hashed.digest.digest())
+        kept = [c for c in self.list() if c.evaluated][-self.keep :] + self.list()[-1:]
+        for checkpoint in self.list():
+            if checkpoint not in kept:
+                (self.folder / checkpoint.name).unlink()
+
+    def load(self, variables, evaluated=False) -> Progress | None:
+        """Sets the variables to the newest whole checkpoint; corrupt ones after it are told of on stderr, and removed.
+
+        Args:
+          variables: as they were given to `save`.
+          evaluated: only what an evaluation found good.
+
+        Returns:
+          Its progress; None where there is no checkpoint.
+
+        Raises:
+          UserError: there are checkpoints, and each is corrupt; or one is of another model.
+        """
+        corrupt = []
+        for checkpoint in reversed([c for c in self.list() if c.evaluated or not evaluated]):
+            file = self.folder / checkpoint.name
+            if not _whole(file):
+                corrupt.append(file)
+                continue
+            for other in corrupt:
+                print(f"warning: {other} is corrupt: it is removed, and {file.name} taken", file=sys.stderr)
+                other.unlink()
+            return _load(file, variables)
+        if corrupt:
+            raise UserError(f"{self.folder}: each of its {len(corrupt)} checkpoints is corrupt: choose another run_dir")
+        return None
+
+
+class _Hashed:
+    """What zip files need of a file to be written to, with the digest of all that was."""
+
+    def __init__(self, file):
+        self.file, self.digest = file, hashlib.sha256()
+
+    def write(self, data):
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def flush(self):
+        self.file.flush()
+
+    def read(self, *_):  # numpy takes what has this for a file
+        raise OSError("written only")
+
+
+def _whole(file):
+    """Whether a file ends with the digest of all before."""
+    size = file.stat().st_size - _DIGEST_SIZE
+    if size <= 0:
+        return False
+    digest = hashlib.sha256()
+    with open(file, "rb") as opened:
+        while size and (block := opened.read(min(size, 1 << 20))):
+            digest.update(block)
+            size -= len(block)
+        return opened.read() == digest.digest()
+
+
+def _load(file, variables):
+    with np.load(file) as arrays:
+        progress = Progress(**json.loads(arrays["progress"].tobytes()))
+        values = [arrays[str(number)] for number in range(len(arrays) - 1)]
+    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+        raise UserError(f"{file} is of another model: choose another run_dir")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return progress

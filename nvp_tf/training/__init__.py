@@ -1,0 +1,54 @@
+"""Training: a config and a data set in, a run's folder out, through whatever happens on the way."""
+
+from nvp_tf.config import Config
+from nvp_tf.data import DataSet
+from nvp_tf.data.pipeline import check_batch_size
+from nvp_tf.errors import UserError
+from nvp_tf.run_dir import RunDir
+from nvp_tf.training.divergence import Diverged
+from nvp_tf.training.loop import Training
+from nvp_tf.training.strategies import make_strategy
+
+__all__ = ["Diverged", "check_fits", "make_strategy", "train"]
+
+
+def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=True) -> dict:
+    """Trains to `config.train.steps`, from where the run directory stands, and scores the test split.
+
+    Args:
+      config: the run; `Config.for_data` fits a preset to another data set.
+      dataset: what to train on.
+      run_dir: a folder: new, or of an earlier part of the same run, which goes on to the bit as if
+        it had never stopped.
+      strategy: a `tf.distribute` strategy; None for MirroredStrategy over the devices that are there.
+      progress: whether to tell of steps on stderr, and not of evaluations alone.
+
+    Returns:
+      The test split's figures (`Evaluator.evaluate`), with steps, minutes, parameters and paths.
+
+    Raises:
+      UserError: data of another shape, a folder of another run or of one that is being trained, a full disk.
+      Diverged: after `config.train.rollbacks` times with a lower rate.
+      KeyboardInterrupt: after Ctrl-C; its kind `ResumeLater` after SIGTERM. The state is saved.
+    """
+    check_fits(config, dataset)
+    strategy = strategy or make_strategy("mirrored")
+    check_batch_size(dataset.train, config.train.batch_size)
+    if config.train.batch_size < strategy.num_replicas_in_sync:
+        raise UserError(
+            f"batch_size is {config.train.batch_size}, expected at least one example "
+            f"for each of {strategy.num_replicas_in_sync} replicas"
+        )
+    run = RunDir.create(run_dir, config)
+    with run.locked():
+        return Training(config, dataset, run, strategy, progress).fit()
+
+
+def check_fits(config: Config, dataset: DataSet):
+    """Raises UserError unless the data set has the shape and levels that the model is for."""
+    levels = config.model.pixels.levels if config.model.pixels else None
+    if (dataset.event_shape, dataset.levels) != (config.model.event_shape, levels):
+        raise UserError(
+            f"{dataset.name} has shape {dataset.event_shape} and levels {dataset.levels}, "
+            f"expected {config.model.event_shape} and {levels} as in the config"
+        )

@@ -1,0 +1,283 @@
+"""The training loop: steps, evaluations, what is kept of them, and every way that it can end or go on."""
+
+import contextlib
+import errno
+import math
+import os
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nvp_tf.checkpoints import Progress
+from nvp_tf.data import training_batches
+from nvp_tf.errors import UserError, reason
+from nvp_tf.evaluation import Evaluator
+from nvp_tf.figures import layout
+from nvp_tf.figures.samples import default_count, has_picture, sample_picture
+from nvp_tf.initialization import fit_whitening
+from nvp_tf.objectives import bits_per_dim
+from nvp_tf.training.batch_statistics import BatchStatistics
+from nvp_tf.training.divergence import Diverged, Divergence, check_score, largest_log_det
+from nvp_tf.training.health import Health
+from nvp_tf.training.narration import Narration, memory_gigabytes
+from nvp_tf.training.stopping import Stopping
+from nvp_tf.training_state import TrainingState
+
+
+class Training:
+    """The loop: what is done at each step, every so often, and at the end.
+
+    All that decides how it goes on is in `state` and `progress`, and so in each checkpoint.
+    """
+
+    def __init__(self, config, dataset, run, strategy, progress):
+        self.config, self.dataset, self.run, self.strategy = config, dataset, run, strategy
+        train = config.train
+        keras.utils.set_random_seed(train.seed)  # of the initial weights; nothing later draws from it
+        self.checkpoints = run.checkpoints(train.keep_checkpoints)
+        with strategy.scope():
+            self.state = TrainingState(config)
+            found = self.checkpoints.load(self.state.everything)
+        self.begun, self.progress = found is not None, found or Progress()
+        flow = self.state.evaluated
+        self.evaluator = Evaluator(flow)
+        self.health = Health(flow, config.model, dataset.valid)
+        self.statistics = train.recompute_statistics and BatchStatistics(
+            flow, dataset.train, train.batch_size, train.seed, train.recompute_statistics
+        )
+        self.saved_step, self.saved_at = self.progress.step, time.monotonic()
+        self.stopping = Stopping()
+        start = self.progress.step
+        self.told = Narration(train.steps, train.batch_size, train.evaluate_every, start, progress, self._shown)
+
+    def fit(self) -> dict:
+        self.told.say(self._introduction())
+        with self.stopping.signals_caught(), self.told:
+            if not self.begun:
+                self._begin_run()
+            with self._writing():
+                self._write_records()  # without what came after the checkpoint: it will come again
+                events = tf.summary.create_file_writer(str(self.run.tensorboard))
+            with events.as_default():
+                while self.progress.step < self.config.train.steps or not self.progress.evaluated:
+                    try:
+                        self._go_on()
+                    except Divergence as divergence:
+                        self._roll_back(divergence)
+            return self._report()
+
+    def _introduction(self):
+        train, data, state = self.config.train, self.dataset, self.state
+        epochs = train.steps * train.batch_size / data.train.size
+        device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU, {os.cpu_count()} cores"
+        replicas = self.strategy.num_replicas_in_sync
+        return (
+            f"{self.config.model.flow.kind} of {state.flow.count_params():,} parameters on {data.name}: "
+            f"{data.train.size:,} training and {data.valid.size:,} validation examples\n"
+            f"{train.steps:,} steps of {train.batch_size} examples, {epochs:,.1f} epochs, "
+            f"on {replicas} replica{'s' * (replicas > 1)} ({device}), into {self.run.path}"
+            + (f"; goes on after step {self.progress.step:,}" if self.begun else "")
+        )
+
+    def _begin_run(self):
+        whitening = fit_whitening(
+            self.state.flow,
+            self.dataset.train,
+            progress=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
+        )
+        self.state.start_average()
+        with self._writing():
+            self.run.write_metadata(self.state.flow.count_params(), whitening)
+            self._save()
+        self.begun = True
+
+    def _go_on(self):
+        """Steps from where `progress` stands to the last one, with their evaluations and checkpoints."""
+        train, progress = self.config.train, self.progress
+        batches = training_batches(self.dataset.train, train.batch_size, train.seed, progress.step)
+        batches = iter(self.strategy.experimental_distribute_dataset(batches))
+        while True:
+            self._stop_if_asked()
+            due = progress.step % train.evaluate_every == 0 or progress.step == train.steps
+            if due and not progress.evaluated:
+                self._evaluate()
+            elif train.checkpoint_minutes and time.monotonic() > self.saved_at + 60 * train.checkpoint_minutes:
+                with self._writing():
+                    self._save()
+            if progress.step == train.steps:
+                return
+            self._one_step(batches)
+
+    def _one_step(self, batches):
+        began = time.perf_counter()
+        batch = next(batches)
+        loss, norm = (float(value) for value in self._step(batch))
+        progress, seconds = self.progress, time.perf_counter() - began
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            parts = self.strategy.experimental_local_results
+            batch = {name: tf.concat(parts(value), axis=0) for name, value in batch.items()}
+            blamed = largest_log_det(self.state.flow, batch)
+            raise Divergence(progress.step + 1, f"loss {loss:g}, gradient norm {norm:g}; {blamed}")
+        if progress.first_loss is None:
+            progress.first_loss = loss
+        progress.step += 1
+        progress.count += 1
+        progress.loss += loss
+        progress.norm += norm
+        progress.minutes += seconds / 60
+        self.told.step(progress.step, loss, seconds)
+
+    @tf.function
+    def _step(self, batch):
+        results = self.strategy.run(self.state.replica_step, args=(batch,))
+        if self.state.averaged:
+            self.state.move_average()
+        return [self.strategy.experimental_local_results(value)[0] for value in results]
+
+    def _evaluate(self):
+        """Scores the state, keeps what is good of it, and makes it a checkpoint that may be gone back to."""
+        began, train, progress, flow = time.perf_counter(), self.config.train, self.progress, self.state.evaluated
+        if self.statistics:
+            self.statistics.recompute()
+        score = self.evaluator.evaluate(self.dataset.valid, progress=self._stoppable)
+        row = self._row(score) | self.health.measure()
+        check_score(row, progress.rows, progress.first_loss, flow.dimensions, train.explosion)
+        self.health.check(row, progress.step)
+        best = not any(score["log_prob"] < other["valid_log_prob"] for other in progress.rows)
+        minutes = progress.minutes + (progress.times[-1]["minutes"] if progress.times else 0.0)
+        times = {
+            "step": progress.step,
+            "minutes": minutes,
+            "images_per_second": progress.count * train.batch_size / (60 * progress.minutes),
+            "memory_gigabytes": memory_gigabytes(),
+        }
+        progress.rows.append(row)
+        progress.times.append(times)
+        with self._writing():
+            for which in ("last", "best")[: 1 + best]:
+                self.run.save_flow(flow, which)
+            self._write_records()
+            self._write_events(row | times)
+            progress.count, progress.loss, progress.norm, progress.minutes = 0, 0.0, 0.0, 0.0
+            self._save()
+        seconds = time.perf_counter() - began
+        self.told.evaluation(progress.step, -row["train_log_prob"], -score["log_prob"], best, seconds)
+
+    def _row(self, score):
+        """What metrics.csv has of the steps since the row before: all of it the same each time that they are done."""
+        progress = self.progress
+        train_log_prob = -progress.loss / progress.count
+        return {
+            "step": progress.step,
+            "learning_rate": float(self.state.optimizer.learning_rate),
+            "gradient_norm": progress.norm / progress.count,
+            "train_log_prob": train_log_prob,
+            "valid_log_prob": score["log_prob"],
+            "train_bits_per_dim": self._bits(train_log_prob),
+            "valid_bits_per_dim": score["bits_per_dim"],
+            "rollbacks": len(progress.rollbacks),
+        }
+
+    def _write_events(self, row):
+        step = row["step"]
+        for name, value in row.items():
+            if value is not None and name != "step":
+                tf.summary.scalar(name, value, step)
+        if has_picture(self.state.evaluated):
+            picture = sample_picture(self.state.evaluated, default_count(self.state.evaluated))
+            layout.save(picture, self.run.samples / f"step-{step:07d}.png")
+            tf.summary.image("samples", np.asarray(picture.convert("RGB"))[None], step)
+        tf.summary.flush()
+
+    def _write_records(self):
+        if self.progress.rows:
+            self.run.write_metrics(self.progress.rows, self.progress.times)
+        if self.progress.rollbacks:
+            self.run.write_rollbacks(self.progress.rollbacks)
+
+    def _save(self):
+        self.checkpoints.save(self.state.everything, self.progress)
+        self.saved_step, self.saved_at = self.progress.step, time.monotonic()
+
+    def _roll_back(self, divergence):
+        """Goes back to the last state that an evaluation found good, with a lower learning rate."""
+        train, before = self.config.train, self.progress.rollbacks
+        if len(before) == train.rollbacks:
+            times = f"{len(before) + 1} times, the last " if before else ""
+            raise Diverged(
+                f"training diverged {times}at {divergence}; the checkpoint of step {self._good_step()} is kept; try a "
+                f"lower train.learning_rate, a longer train.warmup_steps or a smaller train.clip_norm in a new run_dir"
+            )
+        self.progress = self.checkpoints.load(self.state.everything, evaluated=True)
+        record = {"step": divergence.step, "to_step": self.progress.step, "reason": divergence.reason}
+        self.progress.rollbacks = [*before, record]
+        factor = train.rollback_factor ** len(self.progress.rollbacks)
+        self.state.rate_factor.assign(factor)
+        with self._writing():
+            self._save()
+            self._write_records()
+        self.told.say(
+            f"diverged at {divergence}\nback to step {self.progress.step:,} with the learning rate times {factor:g}, "
+            f"rollback {len(before) + 1} of {train.rollbacks}"
+        )
+
+    def _good_step(self):
+        return max(checkpoint.step for checkpoint in self.checkpoints.list() if checkpoint.evaluated)
+
+    def _report(self):
+        best = self.run.load_flow("best")
+        figures = Evaluator(best).evaluate(self.dataset.test, progress=self._stoppable)
+        with self._writing():
+            self.run.write_score("test", figures)
+        last = self.progress.times[-1]
+        return figures | {
+            "split": "test",
+            "steps": self.config.train.steps,
+            "rollbacks": len(self.progress.rollbacks),
+            "minutes": round(last["minutes"], 2),
+            "training_images_per_second": round(last["images_per_second"], 1),
+            "memory_gigabytes": round(memory_gigabytes(), 2),
+            "parameters": self.state.flow.count_params(),
+            "run_dir": str(self.run.path),
+        }
+
+    def _bits(self, log_prob):
+        flow = self.state.flow
+        return None if flow.pixels is None else float(bits_per_dim(log_prob, flow.dimensions))
+
+    def _shown(self, loss):
+        bits = self._bits(-loss)
+        return f"{loss:.3f} nats" if bits is None else f"{bits:.3f} bits/dim"
+
+    @contextlib.contextmanager
+    def _writing(self):
+        """A disk that is full, or a folder that is gone, is one line. The checkpoint before stays as it was."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            raise UserError(
+                f"{self.run.path} cannot be written at step {self.progress.step}: {_why(error)}; the same "
+                f"command goes on from the checkpoint of step {self.saved_step}, which is whole"
+            ) from error
+
+    def _stoppable(self, batches):
+        for batch in batches:
+            self._stop_if_asked()
+            yield batch
+
+    def _stop_if_asked(self):
+        """After a signal: saves the steps that were done, and raises. Called where `state` and `progress` agree."""
+        if self.stopping.asked is None:
+            return
+        if self.progress.step > self.saved_step:
+            with self._writing():
+                self._save()
+        raise self.stopping.asked(f"stopped after step {self.progress.step}: the same command goes on from there")
+
+
+def _why(error):
+    """A disk's error in few words: HDF5 adds addresses, and TensorFlow, which writes the events, a page of text."""
+    number = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else getattr(error, "errno", None)
+    return os.strerror(number) if number else reason(error)

@@ -1,0 +1,88 @@
+"""What training tells the person who waits for it, on stderr: how fast, how large, and when it will end."""
+
+import collections
+import resource
+import sys
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+FIRST, AGAIN = 10.0, 60.0  # seconds until the first line about steps, and between later ones; without a terminal
+
+
+class Narration:
+    """A bar on a terminal; elsewhere, as in a log, a line about the steps every minute.
+
+    Args:
+      steps, batch_size, evaluate_every: of the run.
+      start: steps done before.
+      told: whether steps are told of, or evaluations alone.
+      score: nats an example, to be minimized -> words.
+    """
+
+    def __init__(self, steps, batch_size, evaluate_every, start, told, score):
+        self.steps, self.batch_size, self.evaluate_every, self.score = steps, batch_size, evaluate_every, score
+        self.terminal = told and sys.stderr.isatty()
+        self.next_line = time.monotonic() + FIRST if told and not self.terminal else float("inf")
+        self.bar = tqdm(total=steps, initial=start, unit="step", disable=not self.terminal, mininterval=1)
+        self.traced = False  # The first step takes long: its graph is made.
+        self.seconds, self.losses = collections.deque(maxlen=200), collections.deque(maxlen=100)
+        self.evaluation_seconds = 0.0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+
+    def say(self, line):
+        tqdm.write(line, file=sys.stderr)
+        sys.stderr.flush()
+
+    def batches(self, batches, what):
+        """Shows how far a pass over a data set is."""
+        return tqdm(batches, desc=what, unit="batch", disable=not self.terminal, leave=False)
+
+    def step(self, step, loss, seconds):
+        """After each step."""
+        self.losses.append(loss)
+        if self.traced:
+            self.seconds.append(seconds)
+        self.traced = True
+        self.bar.update(step - self.bar.n)
+        if step % 20 == 0 and self.terminal:
+            self.bar.set_postfix_str(f"{self.score(np.mean(self.losses))}, {self.pace(step)}", refresh=False)
+        if self.seconds and time.monotonic() > self.next_line:
+            self.next_line = time.monotonic() + AGAIN
+            self.say(f"step {step:,} of {self.steps:,}: train {self.score(np.mean(self.losses))}; {self.pace(step)}")
+
+    def evaluation(self, step, train, valid, best, seconds):
+        """After each evaluation; train, valid: nats an example, to be minimized."""
+        self.evaluation_seconds = seconds
+        scores = f"train {self.score(train)}, validation {self.score(valid)}{' (best)' if best else ''}"
+        self.say(f"step {step:,} of {self.steps:,}: {scores}; {self.pace(step)}")
+
+    def pace(self, step) -> str:
+        """Examples a second, the most memory so far, and what is left, with the evaluations."""
+        words = [f"{memory_gigabytes():.1f} GB"]
+        if self.seconds:
+            each = np.mean(self.seconds)
+            evaluations = -(-self.steps // self.evaluate_every) - step // self.evaluate_every
+            left = (self.steps - step) * each + evaluations * self.evaluation_seconds
+            words = [f"{self.batch_size / each:,.0f} examples/s", *words, *([until(left)] if step < self.steps else [])]
+        return ", ".join(words)
+
+
+def until(seconds) -> str:
+    """How long it will take, and when that is."""
+    if seconds < 90:
+        return f"{seconds:.0f} s left"
+    long = f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    clock = "%H:%M" if seconds < 43200 else "%a %H:%M"
+    return f"{long} left, until {time.strftime(clock, time.localtime(time.time() + seconds))}"
+
+
+def memory_gigabytes() -> float:
+    """The most that this process has had in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

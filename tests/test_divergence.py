@@ -1,0 +1,179 @@
+"""A run that diverges goes back, goes on with a lower rate, says so, and gives up in the end; or was it the data."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from commands import TRAIN_DIGITS, error_line, finish, leftovers, start
+
+import nvp_tf
+from nvp_tf import training
+from nvp_tf.config import DataConfig
+from nvp_tf.data import from_arrays, load
+from nvp_tf.data.split import DataSet, Split
+from nvp_tf.evaluation import Evaluator
+from nvp_tf.run_dir import RunDir
+from nvp_tf.training import health
+from nvp_tf.training.divergence import Divergence, check_score
+from nvp_tf.training.loop import Training
+from nvp_tf.training.strategies import make_strategy
+
+ONE = tf.distribute.MirroredStrategy(["CPU:0"])
+MOONS = load(DataConfig("two_moons"))
+TOO_HIGH = nvp_tf.preset(
+    "realnvp_two_moons",
+    *("model.flow.couplings=4", "train.batch_size=64", "train.learning_rate=3"),
+    *("train.steps=40", "train.evaluate_every=10", "train.checkpoint_minutes=1e-9"),
+)
+
+
+def train(config, folder, data=MOONS, strategy=ONE):
+    training.train(config, data, folder, strategy, progress=False)
+    return RunDir(folder)
+
+
+def test_recovers_from_a_rate_that_diverges_and_from_being_killed_meanwhile(tmp_path, monkeypatch, capfd):
+    run = train(TOO_HIGH, tmp_path / "run")
+    rows, rollbacks, said = run.read_metrics(), run.rollbacks, capfd.readouterr().err
+    times = len(rollbacks)
+    assert 2 <= times <= 5 and [row["step"] for row in rows] == [10, 20, 30, 40]
+    assert rollbacks[0]["step"] < 10 and "gradient norm inf" in rollbacks[0]["reason"]
+    assert any("bits/dim worse than before training" in one["reason"] for one in rollbacks)
+    for number, one in enumerate(rollbacks, 1):
+        assert f"diverged at step {one['step']}: {one['reason']}\nback to step {one['to_step']} with the " in said
+        assert f"learning rate times {0.5**number:g}, rollback {number} of 5\n" in said
+    assert [row["rollbacks"] for row in rows] == [times] * 4
+    assert rows[0]["learning_rate"] == pytest.approx(3 * 0.5**times * (1 + np.cos(np.pi / 4)) / 2, rel=1e-5)
+    assert rows[-1]["valid_log_prob"] > max(-2.6, rows[0]["valid_log_prob"])  # before training it is -2.8
+
+    # What is on the disk between two steps is all that a process killed there leaves.
+    for rollbacks_before, step in ((0, 1), (1, 4), (times, 0), (times, 25)):
+        other = tmp_path / f"killed-{rollbacks_before}-{step}"
+
+        def killed(self, batches, at=(rollbacks_before, step), one_step=Training._one_step):
+            if (len(self.progress.rollbacks), self.progress.step) == at:
+                raise SystemExit
+            one_step(self, batches)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Training, "_one_step", killed)
+            with pytest.raises(SystemExit):
+                train(TOO_HIGH, other)
+        again = train(TOO_HIGH, other)
+        assert again.rollbacks == rollbacks
+        assert (other / "metrics.csv").read_bytes() == (run.path / "metrics.csv").read_bytes()
+        for which in ("best", "last"):
+            for a, b in zip(*(r.load_flow(which).get_weights() for r in (again, run)), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+class SpoiltFrom(Split):
+    """Vectors with a NaN, where the first coupling changes them, from the training example of that number on."""
+
+    size = 64
+
+    def __init__(self, number):
+        self.number = number
+
+    def read(self, index, seed):
+        x = tf.random.stateless_normal((tf.shape(index)[0], 3), [1, 2])
+        return tf.where((seed[:, 1] >= self.number)[:, None] & [False, True, False], np.nan, x)
+
+
+def vectors(*keys):
+    config = nvp_tf.preset("realnvp_two_moons", "model.flow.couplings=2", "train.batch_size=8", *keys)
+    return config.for_data(DataConfig("vectors"), (3,), None)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_nan_in_the_data_ends_it_and_the_last_good_state_stays(number, tmp_path):
+    config = vectors("train.evaluate_every=4", "train.steps=20", f"train.rollbacks={2 * (number - 1)}")
+    whole, spoilt = SpoiltFrom(10**9), SpoiltFrom(8 * 9 + 6)  # of two replicas, the second's
+    data = DataSet("spoilt", (3,), None, spoilt, whole, whole)
+    strategy = ONE if number == 1 else make_strategy("mirrored")
+    assert strategy.num_replicas_in_sync == number
+    times = "3 times, the last at" if number == 2 else "at"
+    said = rf"diverged {times} step 10: .* is nan nats, of coupling_1; the checkpoint of step 8 is kept; try .*rate"
+    with pytest.raises(training.Diverged, match=said):
+        train(config, tmp_path, data, strategy)
+    assert RunDir(tmp_path).checkpoints().list()[-1].step == 8
+    assert np.isfinite(nvp_tf.load(tmp_path).log_prob(np.zeros((1, 3), np.float32)).numpy()).all()
+    # The same run on data that is whole goes on from the state of step 8.
+    run = train(config, tmp_path, replace(data, train=whole), strategy)
+    assert [row["step"] for row in run.read_metrics()] == [4, 8, 12, 16, 20]
+
+
+def test_absurd_rate_is_one_line(tmp_path):
+    absurd = [f"--set=train.{key}" for key in ("learning_rate=1e9", "warmup_steps=0", "clip_norm=1e30", "rollbacks=1")]
+    line = error_line(finish(start("train", *TRAIN_DIGITS, *absurd, f"--run_dir={tmp_path}")))
+    for said in (
+        "diverged 2 times, the last at step ",
+        "log_det",
+        " of scale_",
+        "lower train.learning_rate",
+        "new run",
+    ):
+        assert said in line
+    assert not leftovers(tmp_path)
+
+
+def test_held_out_data_far_from_the_training_data_ends_it(tmp_path):
+    """Finite, and training itself goes well: as where running statistics are not those of the data."""
+    rng = np.random.RandomState(0)
+    near, far = rng.randn(64, 3).astype(np.float32), 300 + rng.randn(16, 3).astype(np.float32)
+    config = vectors("train.steps=4", "train.evaluate_every=2", "train.rollbacks=1", "model.flow.batch_norm=true")
+    with pytest.raises(training.Diverged, match=r"2 times, the last at step 2: the validation score is -\d.* bits/dim "
+                       r"worse than before training, expected at most 2 \(train.explosion\)"):  # fmt: skip
+        train(config, tmp_path, from_arrays(near, far, near))
+
+
+# scores of one evaluation after another -> which of them is a divergence, if any; 2 dimensions, loss 3 at first
+@pytest.mark.parametrize(
+    ("scores", "diverged"),
+    [
+        ([-2.5, -2.0, -1.5], None),
+        ([-4.0, -6.0, -8.0, -10.0, -12.0], None),  # it overfits
+        ([-2.0, -9.0], 1),
+        ([-9.0], 0),
+        ([-2.0, float("nan")], 1),
+        ([float("inf")], 0),
+        ([-2.0, float("-inf")], 1),
+    ],
+)
+def test_what_is_an_explosion(scores, diverged):
+    rows = [{"step": step, "valid_log_prob": score} for step, score in enumerate(scores)]
+    for number, row in enumerate(rows):
+        if number == diverged:
+            with pytest.raises(Divergence, match=f"step {number}: the validation score is "):
+                check_score(row, rows[:number], 3.0, 2, 2.0)
+        else:
+            check_score(row, rows[:number], 3.0, 2, 2.0)
+
+
+def test_a_bad_score_is_not_kept(tmp_path, monkeypatch):
+    """NaN at the third evaluation: its weights are neither the best nor the last, and the run goes on."""
+    scores = iter([-3.0, -2.0, float("nan"), -4.0, -1.0])
+    monkeypatch.setattr(
+        Evaluator, "evaluate", lambda self, split, progress: {"log_prob": next(scores), "bits_per_dim": None}
+    )
+    monkeypatch.setattr(RunDir, "write_score", lambda *_: None)
+    saved = []
+    monkeypatch.setattr(RunDir, "save_flow", lambda self, flow, which, save=RunDir.save_flow: (
+        saved.append(which), save(self, flow, which)))  # fmt: skip
+    data = from_arrays(np.random.RandomState(0).randn(40, 3).astype(np.float32))
+    with pytest.raises(StopIteration):  # at the test split
+        train(vectors("train.steps=4", "train.evaluate_every=1"), tmp_path, data)
+    assert saved == ["last", "best", "last", "best", "last", "last", "best"]
+    assert [row["valid_log_prob"] for row in RunDir(tmp_path).read_metrics()] == [-3.0, -2.0, -4.0, -1.0]
+    [record] = json.loads((tmp_path / "rollbacks.json").read_text())
+    assert record == {"step": 3, "to_step": 2, "reason": "the validation score is nan nats, expected a number"}
+
+
+def test_a_flow_that_is_no_bijection_any_more_ends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(health, "VECTOR_BOUND", 1e-12)
+    data = from_arrays(np.random.RandomState(0).randn(40, 3).astype(np.float32))
+    said = r"no longer invertible: round_trip_error is .*, expected at most 1e-12"
+    with pytest.raises(training.Diverged, match=said):
+        train(vectors("train.steps=4", "train.rollbacks=0", "train.learning_rate=0.1"), tmp_path, data)
