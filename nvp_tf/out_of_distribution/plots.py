@@ -20,7 +20,8 @@ def histograms(measurement):
     own = _bits(measurement, measurement.scored[OWN])
     # A density can exceed 1, and its bits be negative: a model of nearly nothing but background.
     logarithmic = own.min() > 0
-    ends = (own.min() / 10, own.max() * 10) if logarithmic else (2 * own.min() - own.max(), 4 * own.max() - 3 * own.min())
+    width = own.max() - own.min()
+    ends = (own.min() / 10, own.max() * 10) if logarithmic else (own.min() - width, own.max() + 3 * width)
     scores = {name: np.clip(_bits(measurement, each), *ends) for name, each in measurement.scored.items()}
     figure, ((axes,),) = new_figure((9, 0.42 * len(scores) + 1))
     spaced = np.geomspace if logarithmic else np.linspace

@@ -12,7 +12,7 @@ from nvp_tf.out_of_distribution.complexity import LENGTHS
 from nvp_tf.out_of_distribution.detectors import BEST, GROUPS, LEVEL
 
 _BLANK = "–"
-_ONE_SIDED = ("log_prob", "typicality", GROUPS)
+_WITHOUT_COMPLEXITY = ("log_prob", "typicality", GROUPS)
 _CAUGHT = ("log_prob", "typicality", f"S {BEST}", f"S {BEST}, both", "S smallest", "either", GROUPS)
 
 
@@ -58,9 +58,12 @@ def _aurocs(figures):
     def both(row, name):
         return f"{_number(row[f'S {name}'])} / {_number(row[f'S {name}, both'])}"
 
-    heads = (*_ONE_SIDED, *(f"S {name}" for name in LENGTHS))
+    heads = (*_WITHOUT_COMPLEXITY, *(f"S {name}" for name in LENGTHS))
     rows = {
-        name: (*(_number(row["auroc"][rule]) for rule in _ONE_SIDED), *(both(row["auroc"], c) for c in LENGTHS))
+        name: (
+            *(_number(row["auroc"][rule]) for rule in _WITHOUT_COMPLEXITY),
+            *(both(row["auroc"], c) for c in LENGTHS),
+        )
         for name, row in figures.items()
         if name != OWN
     }
