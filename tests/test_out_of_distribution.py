@@ -44,6 +44,12 @@ def test_auroc_counts_pairs(own, foreign):
 
 def test_an_image_without_a_score_is_most_suspicious():
     assert detectors.auroc([0.0, 5.0], [math.nan]) == 1
+    known, nan = (
+        detectors.Scored(None, scores, dict.fromkeys(detectors.LENGTHS, np.ones(len(scores))))
+        for scores in (np.arange(100.0), np.array([math.nan]))
+    )
+    p = detectors.Detectors(known).p_values(nan)
+    assert all(p[rule] < 0.05 for rule in p), p
 
 
 def test_p_values_are_conformal():

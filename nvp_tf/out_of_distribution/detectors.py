@@ -57,7 +57,8 @@ def upper_tail(held_out, score):
 
 
 def _typicality(reference, score):
-    return reference.typicality(score.astype(np.float32)).numpy()
+    """[n]; an image that the model has no score for, only nan, is none of its own."""
+    return np.nan_to_num(reference.typicality(score.astype(np.float32)).numpy(), nan=0.0)
 
 
 class Detectors:
