@@ -4,10 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from commands import digits_run, error_line, figures, run
 
 import nvp_tf
-from nvp_tf.benchmark import engines, report
+from nvp_tf import presets
+from nvp_tf.benchmark import engines, flop, report
+from nvp_tf.benchmark.contenders import model
 from nvp_tf.benchmark.process import Worker
 from nvp_tf.benchmark.rounds import interleaved
 from nvp_tf.benchmark.workloads import serving
@@ -38,13 +41,15 @@ def contender(tmp_path_factory):
 
 def test_ratios_of_contenders_in_turn(contender):
     with Worker(contender, {"nap": 0.03}) as slow, Worker(contender, {"nap": 0.01}) as fast:
-        speeds = interleaved({"slow": slow, "fast": fast}, ["work"], rounds=3, seconds=0.1, say=lambda line: None)
+        jobs = [("slow", "work"), ("fast", "work")]
+        speeds = interleaved({"slow": slow, "fast": fast}, jobs, rounds=3, seconds=0.1, say=lambda line: None)
         assert fast.value("work") == {"nap": 0.01}
         assert 5e6 < fast.peak_memory() < 2e8  # of Python and NumPy; pytest with TensorFlow has more
         assert 0.03 < slow.seconds_to_first < 10
-    ratio = speeds.ratio("fast", "work", base="slow")
+    ratio, twice = (speeds.ratio(jobs[1], jobs[0], work) for work in (1, 2))
     assert 1.5 < ratio["low"] <= ratio["median"] <= ratio["high"] < 3.5
-    assert 50 < speeds.per_second("fast", "work") < 100 and 500 < speeds.per_second("fast", "work", 10) < 1000
+    assert twice["median"] == pytest.approx(2 * ratio["median"])
+    assert 50 < speeds.per_second(jobs[1]) < 100 and 500 < speeds.per_second(jobs[1], 10) < 1000
 
 
 def test_a_contender_that_ends_says_why(contender):
@@ -75,6 +80,49 @@ def test_serving(tmp_path, monkeypatch):
     assert "TensorFlow" not in row and result["machine"]["versions"]["tensorflow"] in page.read_text()
 
 
+def test_operations_are_counted():
+    def work(x, images, dense, kernel):
+        with tf.GradientTape() as tape:
+            tape.watch([dense, kernel])
+            maps = tf.nn.conv2d(images, kernel, strides=2, padding="SAME")
+            total = tf.reduce_sum(tf.nn.relu(x @ dense)) + tf.reduce_sum(maps**2)
+        return tape.gradient(total, [dense, kernel])
+
+    shapes = (5, 3), (2, 8, 6, 4), (3, 7), (3, 3, 4, 9)
+    specs = [tf.TensorSpec(shape) for shape in shapes]
+    inner = tf.function(work)
+    graph = tf.function(lambda *arguments: inner(*arguments), specs).get_concrete_function().graph
+    # Each once forward, and once for the gradient of its weights alone.
+    assert flop.count(graph) == {"matrix": 2 * (2 * 5 * 3 * 7), "convolution": 2 * (2 * (3 * 3 * 4) * (2 * 4 * 3 * 9))}
+
+
+@pytest.mark.parametrize("preset", ["realnvp_digits", "realnvp_two_moons"])
+def test_a_step_of_training_takes_three_times_the_operations(preset):
+    config = presets.get(preset).config
+    small = {
+        "realnvp_digits": ["scales=1", "filters=4", "blocks=0", "couplings=1"],
+        "realnvp_two_moons": ["couplings=2"],
+    }[preset]
+    config = config.override([f"model.flow.{key}" for key in small])
+    answers = model.load(config.to_json(), batch=6, train=False)
+    found = {name: function() for name, function in answers.items()}
+    [step] = model.load(config.to_json(), batch=6, train=True).values()
+    assert [len(found[name]["answer"]) for name in ("log_prob", "encode", "sample")] == [6, 6, 6]
+    assert found["log_prob"]["flop"] == found["encode"]["flop"] == found["sample"]["flop"]
+    assert 2.5 * sum(found["encode"]["flop"]) < sum(step()["flop"]) <= 3 * sum(found["encode"]["flop"])
+    assert step()["answer"] != step()["answer"]  # the weights move
+
+
+@pytest.mark.slow
+def test_a_model_beside_the_peak_of_the_machine(tmp_path):
+    page = tmp_path / "performance.md"
+    result = figures("benchmark", "two_moons", "--rounds=2", "--seconds=0.1", f"--markdown={page}")
+    functions = result["functions"]["256"]
+    assert list(functions) == ["train", "log_prob", "encode", "sample"]
+    assert all(0 < functions[name]["of_peak"]["median"] < 2 for name in functions)
+    assert page.read_text().count("| matrix float32 |") == 4
+
+
 def test_a_section_is_written_between_its_marks(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Title\n\nWords.\n")
@@ -93,7 +141,7 @@ def test_the_command():
     assert {"serving", "engines"} <= set(figures("benchmark", "--list")["workloads"])
     refused = {
         "expected a workload's name": [],
-        "workload is 'speed', expected one of engines,": ["speed"],
+        "workload is 'speed', expected one of digits, engines,": ["speed"],
         "workload serving needs --run_dir": ["serving", "--model=x"],
         "workload engines takes no --rounds": ["engines", "--rounds=3"],
         "none is not a folder": ["serving", "--run_dir=none", "--model=none"],

@@ -12,9 +12,19 @@ def table(header, rows) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
 
 
+def number(value) -> str:
+    """Three digits or more: "0.0123", "12.3", "12,345"."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def ratio(found) -> str:
     """ "0.98x (0.95–1.02)" of {"median", "low", "high"}."""
     return f"{found['median']:.2f}x ({found['low']:.2f}–{found['high']:.2f})"
+
+
+def percent(found) -> str:
+    """ "61 % (58–62)" of {"median", "low", "high"}."""
+    return f"{100 * found['median']:.0f} % ({100 * found['low']:.0f}–{100 * found['high']:.0f})"
 
 
 def machine(about, others) -> str:

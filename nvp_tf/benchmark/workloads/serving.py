@@ -40,12 +40,12 @@ def run(run_dir, model, rounds=7, seconds=1.0, starts=3, say=print) -> dict:
         found, absent = _contenders(run_dir, version, feeds, Path(folder), say)
         with contextlib.ExitStack() as running:
             workers, first = _started(found, absent, starts, running, say)
-            speeds = interleaved(workers, list(feeds), rounds, seconds, say)
+            speeds = interleaved(workers, [(w, f) for f in feeds for w in workers], rounds, seconds, say)
             scores = {name: worker.value("batch 256")["log_prob"] for name, worker in workers.items()}
             rows = {
                 name: {
-                    "examples_per_second": {n: speeds.per_second(name, f"batch {n}", n) for n in BATCHES},
-                    "ratio": {n: speeds.ratio(name, f"batch {n}", LIVE) for n in BATCHES},
+                    "examples_per_second": {n: speeds.per_second((name, f"batch {n}"), n) for n in BATCHES},
+                    "ratio": {n: speeds.ratio((name, f"batch {n}"), (LIVE, f"batch {n}")) for n in BATCHES},
                     "seconds_to_first_score": spread(first[name]),
                     "peak_memory_bytes": worker.peak_memory(),
                     "largest_difference": float(np.max(np.abs(scores[name] - scores[LIVE]))),
@@ -150,7 +150,7 @@ def markdown(result) -> str:
             [
                 name,
                 *(report.ratio(row["ratio"][n]) for n in BATCHES),
-                *(f"{row['examples_per_second'][n]:.4g}" for n in BATCHES),
+                *(report.number(row["examples_per_second"][n]) for n in BATCHES),
                 f"{start['median']:.1f} ({start['low']:.1f}–{start['high']:.1f})",
                 f"{row['peak_memory_bytes'] / 1e6:.0f}",
                 f"{row['largest_difference']:.1g}",

@@ -1,0 +1,129 @@
+"""What the workloads of models share: training step, log_prob, encode and sample, beside the machine's own peak."""
+
+import contextlib
+
+from nvp_tf.benchmark import machine, report
+from nvp_tf.benchmark.process import Worker
+from nvp_tf.benchmark.rounds import interleaved
+from nvp_tf.config import Config
+
+INFERENCE = ("log_prob", "encode", "sample")
+KINDS = ("matrix", "convolution")
+
+
+class ModelSpeed:
+    """A workload: one model, at some batch sizes.
+
+    Args:
+      name: the workload's.
+      config: the Config of a run.
+      batches: of how many examples each.
+    """
+
+    def __init__(self, name: str, config: Config, batches):
+        self.name, self.config, self.batches = name, config, tuple(batches)
+
+    def run(self, rounds=7, seconds=1.0, say=print) -> dict:
+        """Times it.
+
+        Args:
+          rounds: how often each function is timed.
+          seconds: for how long each time, at least.
+          say: called with lines of progress.
+
+        Returns:
+          functions: by batch size and name examples_per_second, gflop_per_second, of_peak (median, low, high
+          of the rounds; of what the machine does in one large product or convolution, of the function's own
+          kind and dtype, in the same round), and peak_memory_bytes and seconds_to_first of its process, one
+          that trains or one that answers.
+          peak: GFLOP/s.
+        """
+        with machine.Bystanders() as bystanders, contextlib.ExitStack() as running:
+            workers = self._start(running, say)
+            flop = {job: self._flop(workers, job) for job in self._jobs(workers)}
+            speeds = interleaved(workers, list(flop), rounds, seconds, say)
+            functions = {}
+            for (contender, function), operations in flop.items():
+                if contender == "peak":
+                    continue
+                kind = max(KINDS, key=operations.get)
+                peak = ("peak", f"{kind} {self._dtype(function)}")
+                batch, total = int(contender.split()[-1]), sum(operations.values())
+                functions.setdefault(batch, {})[function] = {
+                    "examples_per_second": speeds.per_second((contender, function), batch),
+                    "gflop_per_second": speeds.per_second((contender, function), total) / 1e9,
+                    "of_peak": speeds.ratio((contender, function), peak, total, sum(flop[peak].values())),
+                    "kind": kind,
+                    "peak_memory_bytes": workers[contender].peak_memory(),
+                    "seconds_to_first": workers[contender].seconds_to_first,
+                }
+            peaks = {f: speeds.per_second((c, f), sum(flop[c, f].values())) / 1e9 for c, f in flop if c == "peak"}
+        return {
+            "workload": self.name,
+            "command": f"bin/benchmark.py {self.name}",
+            "functions": functions,
+            "peak": peaks,
+            "rounds": rounds,
+            "machine": machine.describe(("tensorflow", "keras")),
+            "others": bystanders.share,
+        }
+
+    def section(self, result) -> str:
+        return self.name
+
+    def markdown(self, result) -> str:
+        """The section of docs/performance.md."""
+        header = ["batch", "", "examples/s", "GFLOP/s", "of the peak", "of", "peak memory, MB", "start to first, s"]
+        rows = [
+            [
+                str(batch),
+                name,
+                report.number(row["examples_per_second"]),
+                report.number(row["gflop_per_second"]),
+                report.percent(row["of_peak"]),
+                f"{row['kind']} {self._dtype(name)}",
+                f"{row['peak_memory_bytes'] / 1e6:.0f}",
+                f"{row['seconds_to_first']:.1f}",
+            ]
+            for batch, functions in result["functions"].items()
+            for name, row in functions.items()
+        ]
+        peaks = ", ".join(f"{name} {value:.0f}" for name, value in result["peak"].items())
+        return "\n\n".join(
+            [
+                f"## `{self.name}`",
+                f"    {result['command']}",
+                report.table(header, rows),
+                f"Peak, GFLOP/s: {peaks}. Medians of {result['rounds']} rounds, and the ends of the ratios. "
+                + report.machine(result["machine"], result["others"]),
+            ]
+        )
+
+    def _start(self, running, say):
+        config, workers = self.config.to_json(), {}
+        wanted = {f"{what} {batch}": (batch, what == "train") for batch in self.batches for what in ("train", "answer")}
+        for name, (batch, train) in wanted.items():
+            say(f"start: {name}")
+            workers[name] = running.enter_context(Worker("model", {"config": config, "batch": batch, "train": train}))
+        workers["peak"] = running.enter_context(Worker("peak", {}))
+        return workers
+
+    def _jobs(self, workers):
+        """The peaks first: right before them the machine was not yet warm."""
+        dtypes = {self._dtype("train"), self._dtype("log_prob")}
+        yield from (("peak", f"{kind} {dtype}") for kind in KINDS for dtype in sorted(dtypes))
+        for name in workers:
+            if name != "peak":
+                yield from ((name, function) for function in (("train",) if name.startswith("train") else INFERENCE))
+
+    def _flop(self, workers, job):
+        """{kind: FLOP of a call}."""
+        contender, function = job
+        found = workers[contender].value(function)["flop"]
+        return (
+            {function.split()[0]: int(found)} if contender == "peak" else dict(zip(KINDS, map(int, found), strict=True))
+        )
+
+    def _dtype(self, function):
+        """Of the networks: a run is trained in its own, and answers in float32."""
+        return getattr(self.config.model.flow, "network_dtype", "float32") if function == "train" else "float32"

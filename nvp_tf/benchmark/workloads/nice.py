@@ -1,0 +1,7 @@
+"""NICE of 784 dimensions, as in the thesis: 4 couplings of 5 layers of 1000 units; batch 100."""
+
+from nvp_tf import presets
+from nvp_tf.benchmark.model_speed import ModelSpeed
+
+_WORKLOAD = ModelSpeed("nice", presets.get("nice_mnist").config, batches=(100,))
+run, section, markdown = _WORKLOAD.run, _WORKLOAD.section, _WORKLOAD.markdown
