@@ -8,16 +8,13 @@ python bin/score_beam.py --model=saved_models/fashion --input=pictures --output=
 Any other flag is Beam's. docs/bulk_scoring.md says what is written, and how to start it on a cluster.
 """
 
-import contextlib
-import io
-import logging
 import sys
 import time
 
 from absl import flags
 
 from nvp_tf import cli
-from nvp_tf.errors import UserError, reason
+from nvp_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "The export's folder, on a disk or where Beam reaches: gs://...", required=True)
@@ -32,7 +29,13 @@ flags.DEFINE_integer("batch_size", 64, "How many are scored at once.", lower_bou
 def main(*words):
     if FLAGS.encode and FLAGS.format == "csv":
         raise UserError("format is 'csv', expected 'parquet' for latents")
-    pipeline = _pipeline(words)
+    try:
+        from nvp_tf.scoring import beam_options
+    except ModuleNotFoundError as error:
+        if error.name != "apache_beam":
+            raise
+        raise UserError("apache_beam is not here, expected bin/setup beam and .venv-beam/bin/python") from None
+    pipeline = beam_options.pipeline(words)
     from nvp_tf.scoring import beam
 
     model = beam.check(FLAGS.model, FLAGS.input, FLAGS.output)
@@ -45,39 +48,6 @@ def main(*words):
     per_second = (summary["scored"] + summary["errors"]) / seconds
     figures = {name: value for name, value in summary.items() if name not in ("input", "histograms")}
     return {"output": FLAGS.output} | figures | {"per_second": round(per_second, 1)}
-
-
-def _pipeline(words):
-    """An empty pipeline with Beam's options; its runner in Python where none is named.
-
-    Raises:
-      UserError: no Beam, no such runner, a flag's value that Beam does not take, or a flag that is neither ours nor
-        Beam's for a runner on this machine; others may have more.
-    """
-    if wrong := [word for word in words if not word.startswith("--")]:
-        raise UserError(f"unexpected argument {wrong[0]!r}: every value is given as --flag=value")
-    logging.disable(logging.WARNING)  # Beam tells of each package for Google's services that is not there.
-    said = io.StringIO()
-    try:
-        import apache_beam
-        from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-
-        options = PipelineOptions(list(words))
-        with contextlib.redirect_stderr(said):
-            unknown = options.get_all_options(retain_unknown_options=True).keys() - options.get_all_options().keys()
-        standard = options.view_as(StandardOptions)
-        standard.runner = standard.runner or "FnApiRunner"
-        if unknown and standard.runner in StandardOptions.LOCAL_RUNNERS:
-            raise UserError(f"there is no flag --{min(unknown)}, of Beam or of this command")
-        return apache_beam.Pipeline(options=options)
-    except ModuleNotFoundError:
-        raise UserError("apache_beam is not here, expected bin/setup beam and .venv-beam/bin/python") from None
-    except (ImportError, ValueError) as error:
-        raise UserError(reason(error)) from None
-    except SystemExit:  # after 150 lines of Beam's usage
-        raise UserError(said.getvalue().rpartition("error: ")[2]) from None
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 if __name__ == "__main__":

@@ -44,9 +44,9 @@ def read(file, event, fit):
 
 
 def is_picture(data) -> bool:
-    """Whether bytes begin as a picture file does."""
+    """Whether bytes begin as a picture file does, of the formats that a few bytes at the beginning make sure."""
     try:
-        with Image.open(io.BytesIO(data)):
+        with Image.open(io.BytesIO(data), formats=("BMP", "JPEG", "PNG", "WEBP")):
             return True
     except Exception:
         return False

@@ -110,6 +110,17 @@ GOOD = [
 ]  # fmt: skip
 
 
+def test_pixels_that_could_be_a_picture(tmp_path):
+    """A black corner can be the header of a TGA file: one of Fashion-MNIST's 10,000 test images has one."""
+    value = np.zeros((5, 4, 1), np.uint8)
+    value.reshape(-1)[:18] = [0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 5, 0, 8, 0]
+    with Image.open(io.BytesIO(value.tobytes())) as picture:
+        assert picture.format == "TGA"
+    raw_records(tmp_path / "x.tfrecord", [value])
+    [item] = inputs.read(tmp_path / "x.tfrecord", GREY)
+    np.testing.assert_array_equal(item.value, value)
+
+
 @pytest.mark.parametrize(("write", "name", "event"), GOOD)
 def test_values_and_names(tmp_path, write, name, event):
     file = str(tmp_path / name)
