@@ -5,11 +5,14 @@ import subprocess
 
 import numpy as np
 import pytest
-from commands import ROOT
+from commands import ROOT, digits_run
 from exports import saved_models
 
+import nvp_tf
 from nvp_tf.benchmark import engines
+from nvp_tf.benchmark.workloads import serving
 from nvp_tf.benchmark.workloads.engines import ENGINES, ask
+from nvp_tf.export import Reference, Signatures
 
 pytestmark = pytest.mark.engines
 PAGE = (ROOT / "docs" / "engines.md").read_text()
@@ -44,6 +47,17 @@ def test_engines_answer_as_tensorflow(name):
                 continue
             for output, difference in found[engine].items():
                 assert difference <= BOUNDS[output], (signature, engine, output)
+
+
+def test_they_are_timed_beside_the_live_model(tmp_path):
+    run_dir, _ = digits_run()
+    Signatures(nvp_tf.load(run_dir), Reference(np.zeros(1))).save(tmp_path / "digits" / "1")
+    result = serving.run(run_dir, tmp_path / "digits", rounds=1, seconds=0.0, starts=1)
+    for engine in ("OpenVINO", "ONNX Runtime"):
+        row = result["contenders"][engine]
+        assert row["largest_difference"] < 1e-3
+        assert row["ratio"][256]["median"] > 0.2 and row["seconds_to_first_score"]["median"] < 60
+    assert set(result["absent"]) == {"LiteRT"}
 
 
 def test_the_page(tmp_path):

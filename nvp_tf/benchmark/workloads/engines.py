@@ -40,7 +40,7 @@ def run(run_dir, model, say=print) -> dict:
     x = engines.held_out(run_dir, max(SIZES))
     return {
         "workload": "engines",
-        "model": version.parent.name,
+        "model": version.absolute().parent.name,
         "command": f"bin/benchmark.py engines --run_dir={run_dir} --model={model}",
         "event_shape": list(x.shape[1:]),
         "answers": ask(version, x, say),

@@ -54,7 +54,7 @@ def run(run_dir, model, rounds=7, seconds=1.0, starts=3, say=print) -> dict:
             }
     return {
         "workload": "serving",
-        "model": version.parent.name,
+        "model": version.absolute().parent.name,
         "command": f"bin/benchmark.py serving --run_dir={run_dir} --model={model}",
         "event_shape": list(x.shape[1:]),
         "contenders": rows,
