@@ -18,6 +18,7 @@ not positive, are black and not `valid`. Vectors: they are nan there, and there 
 import contextlib
 import io
 import logging
+import re
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,9 @@ import tensorflow as tf
 from ai_edge_quantizer import qtyping
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.quantizer import Quantizer
+from tensorflow.lite.python.convert_phase import ConverterError
+
+from nvp_tf.errors import UserError
 
 FLOAT32, FLOAT16, INT8 = FILES = "model.tflite", "model_float16.tflite", "model_int8.tflite"
 _OPERATIONS = qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.FULLY_CONNECTED
@@ -38,13 +42,25 @@ def write(signatures, folder):
     Args:
       signatures: the `Signatures` of the SavedModel, both of whose directions are traced already.
       folder: where to.
+
+    Raises:
+      UserError: a layer that needs more than built-in ops.
     """
     functions = _functions(signatures)
     with tempfile.TemporaryDirectory() as saved:
         signatures.save(saved, functions)
-        model = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=list(functions)).convert()
+        model = _converted(saved, list(functions))
     for name, content in {FLOAT32: model, FLOAT16: _float16(model), INT8: _int8(model)}.items():
         (Path(folder) / name).write_bytes(content)
+
+
+def _converted(saved_model, signature_keys):
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=signature_keys)
+    try:
+        return converter.convert()
+    except ConverterError as error:
+        ops = ", ".join(re.findall(r"(?:Select|Custom) ops: (.*)", str(error))) or str(error).splitlines()[0]
+        raise UserError(f"{FLOAT32} can have built-in ops alone, and of this model there is none for {ops}") from None
 
 
 def _functions(signatures):
@@ -85,8 +101,8 @@ def _functions(signatures):
 def _exact(values):
     """`values`, through copies that fail where there are no rows, or other sides than the signature's.
 
-    A runtime looks at the dtype alone. It would broadcast and score three channels instead of one, and no rows
-    break the memory of XNNPACK; integers are no matter of its, so that this fails before it.
+    A runtime checks the dtype alone: it would score three channels in the place of one, and an empty batch
+    breaks XNNPACK's memory. XNNPACK leaves int32 and plain uint8 to others, so that this fails before it.
     """
     bits = values if values.dtype.is_integer else tf.bitcast(values, tf.int32)
     side = bits.shape[1]

@@ -3,7 +3,6 @@
 import math
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
@@ -74,7 +73,8 @@ class Flow(keras.Model):
         if all_inside:
             return latents, log_prob
         inside = tf.reduce_all((x >= 0) & (x < self.pixels.levels), axis=list(range(1, x.shape.rank)))
-        return latents, tf.where(inside, log_prob, -np.inf)
+        # + 0 or -inf, as the log of what is known: the converter to LiteRT makes a number of an infinite constant.
+        return latents, log_prob + tf.math.log(tf.cast(inside, log_prob.dtype))
 
     def bits_per_dim(self, x, noise=None):
         """-log_prob / (D ln 2), [n]; defined for images of integers only."""

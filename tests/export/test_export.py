@@ -122,6 +122,8 @@ def test_a_stranger_gets_the_answers_of_the_flow(name, exported):
     assert told["signatures"] == sorted(SIGNATURES)
     assert told["name"] == ("images" if flow.pixels else "x") and printed["version"] == 1
     assert printed["largest_differences"]["log_prob"] <= 1e-3 and len(x) == (297 if name == "grey" else 50)
+    if name == "grey":
+        assert printed["tflite"]["model.tflite"]["largest_log_prob_difference"] <= 1e-3
     live = flow.log_prob(x).numpy()
     assert live.std() > 0.1
     np.testing.assert_allclose(arrays["log_prob"], live, rtol=0, atol=1e-3)
