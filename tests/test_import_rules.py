@@ -135,7 +135,13 @@ def test_doors_import_lazily(file):
                 assert rank(file_of(name)) == 0, f"nvp_tf/{file} imports {name} at once"
 
 
-@pytest.mark.parametrize("module", ["nvp_tf", "nvp_tf.config", "nvp_tf.presets", "nvp_tf.cli", "nvp_tf.pictures"])
+WITHOUT_TENSORFLOW = [
+    *("nvp_tf", "nvp_tf.config", "nvp_tf.presets", "nvp_tf.cli", "nvp_tf.pictures"),
+    *("nvp_tf.scoring.inputs", "nvp_tf.scoring.saved_model", "nvp_tf.scoring.table"),  # so without the models, too
+]
+
+
+@pytest.mark.parametrize("module", WITHOUT_TENSORFLOW)
 def test_tensorflow_is_not_loaded(module):
     script = f"import sys, {module}; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)

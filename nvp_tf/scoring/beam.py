@@ -163,7 +163,12 @@ def run(pipeline, model, words, output, suffix, batch_size=64, encode=False, fit
         | "summary" >> beam.Map(_summary, about, *map(beam.pvalue.AsList, written))
         | "write summary" >> beam.io.WriteToText(FileSystems.join(output, "summary"), ".json", shard_name_template="")
     )
-    pipeline.run().wait_until_finish()
+    try:
+        pipeline.run().wait_until_finish()
+    except RuntimeError as error:
+        if "KeyboardInterrupt" in str(error):  # Ctrl-C as Beam's local runner tells of it
+            raise KeyboardInterrupt from None
+        raise
     return json.loads(beam_files.read_text(FileSystems.join(output, "summary.json")))
 
 

@@ -89,4 +89,5 @@ try:
 except Exception as error:
     failed = str(error)
 summary = run("BundleBasedDirectRunner", "out")
-print(json.dumps({"failed": failed, "summary": summary}))
+models = [name for name in sys.modules if name.startswith(("nvp_tf.models", "nvp_tf.layers"))]
+print(json.dumps({"failed": failed, "summary": summary, "models": models}))
