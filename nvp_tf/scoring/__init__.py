@@ -6,4 +6,6 @@ pictures.py, arrays.py, records.py   the kinds of files
 saved_model.py, server.py            who answers
 scorer.py      batches, their order, what is bad among them
 table.py       CSV, Parquet, .npz
+summary.py     what a table comes to
+beam.py, beam_files.py, beam_options.py   all that on Apache Beam; .venv-beam has it
 """

@@ -178,8 +178,9 @@ def _choose(rows, chosen):
 
 
 def _summary(summary, about, scores, errors):
-    about |= {"shards": {"scores": len(scores), "errors": len(errors)}}
-    return json.dumps(summary.figures() | about | {"histograms": summary.histograms()}, indent=2)
+    shards = {"scores": len(scores), "errors": len(errors)}
+    about = about | {"shards": shards, "histograms": summary.histograms()}
+    return json.dumps(summary.figures() | about, indent=2)
 
 
 def _bytes(path):
