@@ -125,7 +125,7 @@ def markdown(result) -> str:
             answer = found.get(engine)
             if isinstance(answer, dict):
                 output = SIGNATURES[signature][1] or next(iter(answer))
-                row.append(f"{answer[output]:.1g}")
+                row.append(f"{answer[output]:.2g}")
             else:
                 row.append("no" if engine in found else "–")
                 if engine in found:

@@ -153,7 +153,7 @@ def markdown(result) -> str:
                 *(report.number(row["examples_per_second"][n]) for n in BATCHES),
                 f"{start['median']:.1f} ({start['low']:.1f}–{start['high']:.1f})",
                 f"{row['peak_memory_bytes'] / 1e6:.0f}",
-                f"{row['largest_difference']:.1g}",
+                f"{row['largest_difference']:.2g}",
             ]
         )
     absent = [f"{name}: {why}." for name, why in result["absent"].items()]
