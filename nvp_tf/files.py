@@ -8,15 +8,24 @@ PARTIAL = "partial-"  # begins the name of what is being written; a killed proce
 
 
 @contextlib.contextmanager
-def written_whole(file):
+def written_whole(file, room=0):
     """A path beside `file` to write to; at the end it is on the disk and is renamed to `file`, else it is removed.
 
     The folder is made if need be. The suffix is `file`'s: writers go by it.
+
+    Args:
+      room: bytes that the disk must have before writing begins; for a writer that does not end well without.
+
+    Raises:
+      OSError: there is no room.
     """
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{PARTIAL}{os.getpid()}-{file.name}")
     try:
+        if room:
+            with open(partial, "wb") as reserved:
+                os.posix_fallocate(reserved.fileno(), 0, room)
         yield partial
         _to_disk(partial)
         os.replace(partial, file)

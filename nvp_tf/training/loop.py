@@ -257,9 +257,10 @@ class Training:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
+            saved = f"goes on from the checkpoint of step {self.saved_step}, which is whole"
             raise UserError(
-                f"{self.run.path} cannot be written at step {self.progress.step}: {_why(error)}; the same "
-                f"command goes on from the checkpoint of step {self.saved_step}, which is whole"
+                f"{self.run.path} cannot be written at step {self.progress.step}: {_why(error)}; "
+                f"the same command {saved if self.begun else 'begins anew'}"
             ) from error
 
     def _stoppable(self, batches):

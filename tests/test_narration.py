@@ -1,0 +1,46 @@
+"""What a person who waits is told: in a log, lines of how fast, how large, and until when."""
+
+import re
+
+import pytest
+
+from nvp_tf.training import narration
+from nvp_tf.training.narration import Narration, until
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (4.4, r"4 s left"),
+        (89, r"89 s left"),
+        (600, r"10 min left, until \d\d:\d\d"),
+        (5500, r"1.5 h left, until \d\d:\d\d"),
+        (100_000, r"27.8 h left, until [A-Z]\w+ \d\d:\d\d"),
+    ],
+)
+def test_until(seconds, said):
+    assert re.fullmatch(said, until(seconds))
+
+
+def test_lines_of_a_log(capfd, monkeypatch):
+    monkeypatch.setattr(narration, "FIRST", 0.0)
+    with Narration(1000, 50, 100, 0, True, "{:.1f} nats".format) as told:
+        told.step(1, 9.0, 60.0)  # the first step, which traces, is not of the pace
+        for step in range(2, 101):
+            told.step(step, 3.0, 0.25)
+        told.evaluation(100, 3.0, 2.5, True, 100.0)
+    first, second = capfd.readouterr().err.splitlines()
+    assert re.fullmatch(r"step 2 of 1,000: train 6.0 nats; 200 examples/s, \d\.\d GB, 4 min left, until .*", first)
+    # 900 steps of 0.25 s and 9 evaluations of 100 s.
+    expected = r"step 100 of 1,000: train 3.0 nats, validation 2.5 nats \(best\); 200 .*, 19 min left, until .*"
+    assert re.fullmatch(expected, second)
+
+
+def test_evaluations_alone(capfd, monkeypatch):
+    monkeypatch.setattr(narration, "FIRST", 0.0)
+    with Narration(10, 50, 5, 0, False, "{:.1f} nats".format) as told:
+        for step in range(1, 6):
+            told.step(step, 3.0, 0.25)
+        told.evaluation(5, 3.0, 2.5, False, 1.0)
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.startswith("step 5 of 10: train 3.0 nats, validation 2.5 nats; ")
