@@ -13,7 +13,7 @@ def load(path, feeds):
 
     flow = RunDir(path).load_flow()
     dtype = tf.float32 if flow.pixels is None else tf.uint8
-    log_prob = tf.function(flow.log_prob, input_signature=[tf.TensorSpec((None, *flow.event_shape), dtype)])
+    log_prob = tf.function(lambda x: flow.log_prob(x), [tf.TensorSpec((None, *flow.event_shape), dtype)])
 
     def function(feed):
         [values] = (tf.constant(array) for array in np.load(feed).values())
