@@ -112,7 +112,7 @@ def _exact(values):
 
 
 def _float16(model):
-    # The converter's own way takes all constants: a model of photographs is 5 nats off for it, not 0.3.
+    # The converter's own way takes all constants: a model of photographs is 5 nats off for it, not 0.4.
     quantizer = Quantizer(model)
     for operation in _OPERATIONS:
         quantizer.add_weight_only_config(".*", operation, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)

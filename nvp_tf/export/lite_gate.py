@@ -23,9 +23,9 @@ def check(flow, reference, folder, examples) -> dict:
       examples: held-out [n, *event_shape], of which the first 256 are asked about.
 
     Returns:
-      {file: size_bytes; largest and mean differences of log_prob (nats) and the largest one of latents from the
-      live model; pixels_not_round_tripped, the share of pixels that decode(encode(x)) changes (vectors: the
-      largest difference); images_per_second}.
+      {file: size_bytes; largest and mean differences of log_prob (nats) and the largest ones of its percentile and
+      of latents from the live model; pixels_not_round_tripped, the share of pixels that decode(encode(x)) changes
+      (vectors: the largest difference); images_per_second}.
 
     Raises:
       UserError: a difference of the float32 file above its bound; of the others, a number that is none.
@@ -70,6 +70,9 @@ def _check(file, x, live, levels, reference):
         "size_bytes": file.stat().st_size,
         "largest_log_prob_difference": gaps["log_prob"],
         "mean_log_prob_difference": float(np.abs(scores[finite] - live["log_prob"][finite]).mean()),
+        "largest_percentile_difference": largest_gap(
+            answers["score/percentile"], reference.percentile(live["log_prob"])
+        ),
         "largest_latents_difference": gaps["latents"],
     }
     if levels:
