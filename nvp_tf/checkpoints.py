@@ -27,7 +27,7 @@ class Progress:
 
     step: steps done. rows: what metrics.csv has. times: what times.csv has.
     rollbacks: {"step", "to_step", "reason"} of each divergence; the learning rate is lowered once for each.
-    first_loss: of the first step, of an untrained model.
+    untrained: mean log-likelihood of a few validation examples before the first step.
     count, loss, norm: steps since the last row, with the sums of their losses and gradient norms.
     minutes: of training since the last row.
     """
@@ -36,7 +36,7 @@ class Progress:
     rows: list[dict] = field(default_factory=list)
     times: list[dict] = field(default_factory=list)
     rollbacks: list[dict] = field(default_factory=list)
-    first_loss: float | None = None
+    untrained: float = 0.0
     count: int = 0
     loss: float = 0.0
     norm: float = 0.0

@@ -22,7 +22,7 @@ def measure(config, flow):
     return measured, measured.measure()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["nice_image", "vector_batch_norm", "vector_pixels", "realnvp_packed_colour"])
 def test_a_flow_that_is_well(name):
     config = MODELS[name].config
     measured, found = measure(config, randomize(build(config), 1, 0.3))
@@ -45,7 +45,7 @@ def test_a_flow_that_is_not(name):
 
 def test_networks_in_bfloat16_are_measured_as_they_are_loaded(monkeypatch):
     monkeypatch.setattr(health, "EXAMPLES", 300)  # bfloat16 fails one in ten or fewer
-    recipe = RealNVPConfig(scales=2, filters=8, blocks=1, checkerboard="packed", network_dtype="bfloat16")
+    recipe = RealNVPConfig(scales=2, couplings=2, filters=8, blocks=1, checkerboard="packed", network_dtype="bfloat16")
     config = ModelConfig((8, 8, 3), recipe, PixelsConfig(alpha=5e-4))
     flow = randomize(build(config), spread=1.0)
     measured, found = measure(config, flow)

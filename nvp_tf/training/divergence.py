@@ -31,7 +31,7 @@ def largest_log_det(flow, batch) -> str:
     return f"the largest |log_det| is {size:g} nats, of {name}"
 
 
-def check_score(row: dict, rows: list[dict], first_loss: float, dimensions: int, explosion: float):
+def check_score(row: dict, rows: list[dict], untrained: float, dimensions: int, explosion: float):
     """Raises Divergence where a validation score is not finite, or has exploded.
 
     It has where it is more than `explosion` bits/dim worse than at the evaluation before, or where there is none
@@ -46,7 +46,7 @@ def check_score(row: dict, rows: list[dict], first_loss: float, dimensions: int,
     step, score = row["step"], row["valid_log_prob"]
     if not math.isfinite(score):
         raise Divergence(step, f"the validation score is {score:g} nats, expected a number")
-    before, what = (rows[-1]["valid_log_prob"], "the one before") if rows else (-first_loss, "before training")
+    before, what = (rows[-1]["valid_log_prob"], "the one before") if rows else (untrained, "before training")
     worse = (before - score) / (dimensions * math.log(2))
     if not worse <= explosion:
         said = f"the validation score is {score:g} nats, {worse:.3g} bits/dim worse than {what}"

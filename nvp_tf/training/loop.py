@@ -88,6 +88,7 @@ class Training:
             progress=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
         )
         self.state.start_average()
+        self.progress.untrained = self.evaluator.evaluate(self.dataset.valid, limit=100)["log_prob"]
         with self._writing():
             self.run.write_metadata(self.state.flow.count_params(), whitening)
             self._save()
@@ -120,8 +121,6 @@ class Training:
             batch = {name: tf.concat(parts(value), axis=0) for name, value in batch.items()}
             blamed = largest_log_det(self.state.flow, batch)
             raise Divergence(progress.step + 1, f"loss {loss:g}, gradient norm {norm:g}; {blamed}")
-        if progress.first_loss is None:
-            progress.first_loss = loss
         progress.step += 1
         progress.count += 1
         progress.loss += loss
@@ -143,7 +142,7 @@ class Training:
             self.statistics.recompute()
         score = self.evaluator.evaluate(self.dataset.valid, progress=self._stoppable)
         row = self._row(score) | self.health.measure()
-        check_score(row, progress.rows, progress.first_loss, flow.dimensions, train.explosion)
+        check_score(row, progress.rows, progress.untrained, flow.dimensions, train.explosion)
         self.health.check(row, progress.step)
         best = not any(score["log_prob"] < other["valid_log_prob"] for other in progress.rows)
         minutes = progress.minutes + (progress.times[-1]["minutes"] if progress.times else 0.0)
