@@ -44,7 +44,7 @@ def _opened(archive, name):
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, column_major, dtype = read(stream)
-    if not shape or column_major and len(shape) > 1 or dtype.hasobject:
+    if not shape or (column_major and len(shape) > 1) or dtype.hasobject:
         raise UserError(f"array {name.removesuffix('.npy')} is {dtype} {shape}, expected rows of numbers, row by row")
     return shape, dtype, stream
 
