@@ -35,7 +35,7 @@ class Health:
         self.v = flow.pixels.dequantize(x, flow.CELL_CENTRE) if discrete else tf.cast(x, flow.compute_dtype)
         self.unit = 1.0 if discrete else float(np.std(self.v)) or 1.0
         self.bounds = {"round_trip_error": PIXEL_BOUND if discrete else VECTOR_BOUND, "log_det_error": LOG_DET_BOUND}
-        self._both_ways = tf.function(self._there_and_back)
+        self._both_ways = tf.function(self._there_and_back, autograph=False)
 
     def measure(self) -> dict:
         """{"round_trip_error", "log_det_error"}: the largest of the examples' errors.
