@@ -24,6 +24,7 @@ class Evaluator:
         self._log_prob = tf.function(
             lambda x, noise: flow.log_prob(x, noise),
             input_signature=[tf.TensorSpec((None, *flow.event_shape), dtype), noise],
+            autograph=False,  # nothing of it needs to be rewritten, which takes as long as tracing it
         )
 
     def log_probs(self, split, noise_samples=1, limit=None, progress=lambda batches: batches):

@@ -138,7 +138,8 @@ def test_what_is_an_explosion(scores, diverged):
 def test_a_bad_score_is_not_kept(tmp_path, monkeypatch):
     """NaN at the third evaluation after that of the untrained model: its weights are neither the best nor the last,
     and the run goes on."""
-    scores = iter([-3.0, -3.0, -2.0, float("nan"), -4.0, -1.0])
+    untrained = -3.0
+    scores = iter([untrained, -3.0, -2.0, float("nan"), -4.0, -1.0])
     monkeypatch.setattr(
         Evaluator, "evaluate", lambda self, split, **kwargs: {"log_prob": next(scores), "bits_per_dim": None}
     )

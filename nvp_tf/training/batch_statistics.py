@@ -28,7 +28,9 @@ class BatchStatistics:
     def __init__(self, flow, split, batch_size, seed, batches):
         self.layers = [layer for layer in flow._flatten_layers() if hasattr(layer, "running_variance")]
         self.batches = training_batches(split, batch_size, seed).take(batches)
-        self._move = tf.function(lambda batch: flow.log_prob(batch["x"], batch.get("noise"), training=True))
+        self._move = tf.function(
+            lambda batch: flow.log_prob(batch["x"], batch.get("noise"), training=True), autograph=False
+        )
 
     def recompute(self):
         """Sets them. The weights and the batches alone decide to what; does nothing without batch normalization."""

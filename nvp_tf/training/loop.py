@@ -128,7 +128,7 @@ class Training:
         progress.minutes += seconds / 60
         self.told.step(progress.step, loss, seconds)
 
-    @tf.function(autograph=False)  # Nothing of it is rewritten, and the first step comes in half the time.
+    @tf.function(autograph=False)  # as in evaluation.py
     def _step(self, batch):
         results = self.strategy.run(self.state.replica_step, args=(batch,))
         if self.state.averaged:
