@@ -186,6 +186,7 @@ class TrainConfig(Section):
     l2: float = number(0.0, 0.0)  # times the sum of squares of the weight-norm scales
     ema_decay: float = number(0.0, 0.0, 0.99999)  # 0: off
     evaluate_every: int = number(500, 1)  # steps; a checkpoint is written then, too
+    recompute_couplings: bool = False  # in the backward pass, little of them is kept: less memory, more time
     recompute_statistics: int = number(0, 0)  # batches to recompute batch norm's from before each evaluation; 0: off
     checkpoint_minutes: float = number(10.0, 0.0)  # between two evaluations; 0: only at evaluations
     keep_checkpoints: int = number(2, 2)  # of evaluations, beside the newest between two
@@ -246,8 +247,9 @@ class Config(Section):
         return dataclasses.replace(self, model=model, data=data)
 
     def differences(self, other: "Config") -> list[str]:
-        """One "key: mine != other's" a difference. Where the data lies and how a run is saved is not what it is."""
+        """One "key: mine != other's" a difference. Where the data lies, how a run is saved and what memory it
+        takes is not what it is."""
         mine, others = flatten(encode(self)), flatten(encode(other))
-        free = ("data.data_dir", "train.checkpoint_minutes", "train.keep_checkpoints")
+        free = ("data.data_dir", "train.checkpoint_minutes", "train.keep_checkpoints", "train.recompute_couplings")
         keys = [k for k in dict.fromkeys([*mine, *others]) if k not in free]
         return [f"{k}: {mine.get(k)!r} != {others.get(k)!r}" for k in keys if mine.get(k) != others.get(k)]

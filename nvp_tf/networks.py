@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from nvp_tf.statistics import moments
+from nvp_tf.statistics import moments, move
 
 
 class MLP(keras.layers.Layer):
@@ -109,8 +109,7 @@ class BatchNorm(keras.layers.Layer):
         else:
             mean, variance = moments(tf.cast(x, self.variable_dtype))
             y = self._normalize(x, mean, variance)
-        for moving, value in ((self.running_mean, mean), (self.running_variance, variance)):
-            moving.assign(self.momentum * moving + (1 - self.momentum) * tf.stop_gradient(value))
+        move((self.running_mean, self.running_variance), (mean, variance), self.momentum)
         return y
 
     def _normalize(self, x, mean, variance):

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from nvp_tf.recompute import computed_again
+
 
 def sum_over_replicas(value):
     """The sum of `value` over the replicas of the current strategy; differentiable.
@@ -34,3 +36,11 @@ def moments(x, weights=None):
     mean = totals[0] / count
     variance = sum_over_replicas(tf.reduce_sum(weights * tf.square(x - mean), axes)) / count
     return mean, variance
+
+
+def move(running, batch, momentum):
+    """Running statistics move by (1 - momentum) towards the batch's, once a step: not where it is recomputed."""
+    if computed_again():
+        return
+    for moving, value in zip(running, batch, strict=True):
+        moving.assign(momentum * moving + (1 - momentum) * tf.stop_gradient(value))

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from nvp_tf.config import Config, TrainConfig
+from nvp_tf.layers.coupling import Coupling
 from nvp_tf.models.build import build
 from nvp_tf.objectives import weight_penalty
 from nvp_tf.statistics import sum_over_replicas
@@ -39,6 +40,9 @@ class TrainingState(keras.Model):
         train = config.train
         self.config = train
         self.flow = build(config.model)
+        for layer in self.flow._flatten_layers():
+            if isinstance(layer, Coupling):
+                layer.recompute = train.recompute_couplings
         self.averaged = build(config.model) if train.ema_decay else None
         self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
         self.optimizer = keras.optimizers.Adam(LearningRate(train, self.rate_factor))

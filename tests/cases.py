@@ -103,6 +103,14 @@ def conv_coupling(mask, transform=Affine, blocks=0):
     return Coupling(mask, net, transform(**F64), **F64)
 
 
+def recomputing(layer):
+    """The layer, whose couplings are computed again in the backward pass."""
+    for part in parts(layer):
+        if isinstance(part, Coupling):
+            part.recompute = True
+    return layer
+
+
 def chain_of_all():
     mask = masks.checkerboard(4, 4, 1)
     return [
@@ -141,6 +149,11 @@ LAYERS = {
     "affine_checkerboard_odd_swap": case(lambda: conv_coupling(ODD_BOARD), (3, 5, 1)),
     "affine_channel": case(lambda: conv_coupling(CHANNEL, blocks=1), (2, 2, 4)),
     "affine_channel_odd_swap": case(lambda: conv_coupling(ODD_CHANNEL), (2, 2, 3)),
+    "affine_parity_recomputed": case(lambda: recomputing(mlp_coupling(PARITY)), (5,)),
+    "affine_checkerboard_recomputed": case(lambda: recomputing(conv_coupling(BOARD, blocks=1)), (4, 4, 2)),
+    "additive_channel_recomputed": case(
+        lambda: recomputing(conv_coupling(CHANNEL, Additive)), (2, 2, 4), keeps_volume=True
+    ),
     "squeeze_plain": case(lambda: Squeeze("plain", **F64), (4, 2, 3), keeps_volume=True),
     "squeeze_plain_grey": case(lambda: Squeeze("plain", **F64), (4, 4, 1), keeps_volume=True),
     "squeeze_ordered": case(lambda: Squeeze("ordered", **F64), (4, 2, 3), keeps_volume=True),

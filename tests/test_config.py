@@ -129,7 +129,14 @@ def check(function, message):
 
 def test_differences():
     other = IMAGES.override(["train.steps=5", "model.pixels=null", "data.data_dir=/elsewhere"])
-    assert IMAGES.differences(IMAGES.override(["train.checkpoint_minutes=1", "train.keep_checkpoints=9"])) == []
+    assert (
+        IMAGES.differences(
+            IMAGES.override(
+                ["train.checkpoint_minutes=1", "train.keep_checkpoints=9", "train.recompute_couplings=true"]
+            )
+        )
+        == []
+    )
     assert IMAGES.differences(IMAGES) == []
     assert "train.steps: 1000 != 5" in IMAGES.differences(other)
     assert "model.pixels.levels: 17 != None" in IMAGES.differences(other)

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.layers.base import Bijective, sum_event
+from nvp_tf.recompute import recomputed
 
 
 class Additive(keras.layers.Layer):
@@ -70,6 +71,10 @@ class Coupling(Bijective):
         changed entries of the last axis (all of them where the mask multiplies).
       transform: `Additive()` or `Affine()`.
 
+    Attributes:
+      recompute: whether nothing in between is kept for the gradient, but computed again (`recomputed`). False
+        at first.
+
     Raises:
       ValueError: a mask that keeps all or nothing, or is not of the event's shape.
     """
@@ -82,6 +87,7 @@ class Coupling(Bijective):
         self.mask = mask
         self.network = network
         self.transform = transform
+        self.recompute = False
         row = mask.reshape(-1, mask.shape[-1])[0]
         self.splits = bool((mask == row).all())
         self.kept, self.changed = np.flatnonzero(row), np.flatnonzero(~row)
@@ -98,7 +104,10 @@ class Coupling(Bijective):
         return getattr(self.network, "weight_scales", [])
 
     def _forward(self, x, training):
-        return self._couple(x, self.transform.forward, training)
+        def couple(x):
+            return self._couple(x, self.transform.forward, training)
+
+        return recomputed(couple, x) if self.recompute else couple(x)
 
     def _inverse(self, y):
         return self._couple(y, self.transform.inverse, training=False)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.layers.base import Bijective
-from nvp_tf.statistics import moments
+from nvp_tf.statistics import moments, move
 
 
 class BatchNormalization(Bijective):
@@ -53,8 +53,7 @@ class BatchNormalization(Bijective):
         # A channel that is kept whole has no statistics: it stays at mean 0 and variance 1.
         changes = tf.constant((~self.mask).any(axis=tuple(range(self.mask.ndim - 1))))
         variance = tf.where(changes, variance, 1)
-        for running, value in ((self.running_mean, mean), (self.running_variance, variance)):
-            running.assign(self.momentum * running + (1 - self.momentum) * tf.stop_gradient(value))
+        move((self.running_mean, self.running_variance), (mean, variance), self.momentum)
         return mean, variance
 
     def _log_scale(self, variance):
