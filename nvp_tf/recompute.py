@@ -23,7 +23,8 @@ def recomputed(function, x):
     # Its second call waits for the gradient of the first result: a graph would else run it, and keep it, at once.
     @tf.recompute_grad
     def once_more(x):
-        with _computing(again=computed_again() or next(times) > 0):
+        first = next(times) == 0
+        with _computing(again=computed_again() or not first):
             return function(x)
 
     return once_more(x)
