@@ -1,6 +1,7 @@
 """Files of records as Items: TFRecord files of tf.train.Example, and Parquet."""
 
 import io
+import os
 
 import numpy as np
 
@@ -16,18 +17,27 @@ def tfrecord(file, event, fit):
     import tensorflow as tf
 
     compression = "GZIP" if str(file).endswith(".gz") else ""
-    number, records = 0, iter(tf.data.TFRecordDataset(str(file), compression))
+    number, records, size = 0, iter(tf.data.TFRecordDataset(str(file), compression)), 0
     while True:
         try:
             record = next(records, None)
         except tf.errors.OpError as error:
-            reached = f" after {number} records" if number else ""
-            yield Item(f"{file}:{number}" if number else str(file), error=f"is damaged{reached}: {reason(error)[:200]}")
+            yield _damaged(file, number, reason(error)[:200])
             return
         if record is None:
+            # TensorFlow takes a file that is cut within the twelve bytes before a record for a whole one.
+            if not compression and size != os.path.getsize(file):
+                yield _damaged(file, number, "it is truncated")
             return
-        yield event.item(f"{file}:{number}", lambda record=record: _example(record.numpy(), event, fit))
+        record = record.numpy()
+        yield event.item(f"{file}:{number}", lambda record=record: _example(record, event, fit))
         number += 1
+        size += 16 + len(record)
+
+
+def _damaged(file, number, why):
+    reached = f" after {number} records" if number else ""
+    return Item(f"{file}:{number}" if number else str(file), error=f"is damaged{reached}: {why}")
 
 
 def parquet(file, event, fit):

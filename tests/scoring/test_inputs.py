@@ -179,6 +179,7 @@ BAD = [  # name, content, event, how many good ones, what is said
     ("x.npz", saved(VALUES[COLOUR], np.savez), GREY, 0, "has shape 5x4x3"),
     ("x.tfrecord", TWO[:-3], GREY, 1, "damaged after 1 records"),
     ("x.tfrecord", TWO[:-40] + b"x" + TWO[-39:], GREY, 1, "damaged after 1 records"),
+    ("x.tfrecord", TWO[: len(TWO) // 2 + 5], GREY, 1, "damaged after 1 records: it is truncated"),
     ("x.tfrecord", b"not a record at all", GREY, 0, "damaged"),
     ("x.tfrecord.gz", gzip.compress(TWO, mtime=0)[:30], GREY, 0, "damaged"),
     ("x.tfrecord", records(b"\xff\xff", example(image=[IMAGE.tobytes()])), GREY, 1, "no tf.train.Example"),
