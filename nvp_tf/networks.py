@@ -68,13 +68,18 @@ class WeightNormConv2D(keras.layers.Layer):
             self.offset = self.add_weight(name="offset", shape=(self.filters,), initializer="zeros")
         self.built = True
 
-    def call(self, x):
+    def call(self, x, added=None):
+        """conv(x) + bias, and + `added` where it is given."""
         direction = self.direction
         kernel = direction * tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
         if self.scale is not None:
             kernel = kernel * self.magnitude
         y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-        return tf.nn.bias_add(y, self.offset) if self.bias else y
+        if added is None:
+            return tf.nn.bias_add(y, self.offset) if self.bias else y
+        # The bias goes to what is added: of a convolution, its bias and then a sum TensorFlow makes one kernel, and
+        # that one keeps the summand in itself: an exported model that two threads asked at once ended its process.
+        return y + (tf.nn.bias_add(added, self.offset) if self.bias else added)
 
 
 class BatchNorm(keras.layers.Layer):
@@ -137,7 +142,7 @@ class BatchNorm(keras.layers.Layer):
 
 
 class ResidualBlock(keras.layers.Layer):
-    """h -> (h', skip):  h' = h + conv3x3(relu(BN(conv3x3(relu(BN(h)))))),  skip = conv1x1(h')."""
+    """(h, out) -> (h', out'):  h' = h + conv3x3(relu(BN(conv3x3(relu(BN(h)))))),  out' = out + conv1x1(h')."""
 
     def __init__(self, filters, momentum, **kwargs):
         super().__init__(**kwargs)
@@ -157,17 +162,18 @@ class ResidualBlock(keras.layers.Layer):
     def weight_scales(self):
         return [self.conv_2.magnitude, self.skip.magnitude]
 
-    def call(self, h, training=False):
+    def call(self, h, out=None, training=False):
+        """out: the sum of the blocks before; None for 0."""
         r = self.conv_1(tf.nn.relu(self.norm_1(h, training=training)))
-        h = h + self.conv_2(tf.nn.relu(self.norm_2(r, training=training)))
-        return h, self.skip(h)
+        h = self.conv_2(tf.nn.relu(self.norm_2(r, training=training)), added=h)
+        return h, self.skip(h, added=out)
 
 
 class ResidualConvNet(keras.layers.Layer):
     """The residual network of Real NVP (thesis 5.3.3; its details are those of the authors' code).
 
         u = BN(x);  h = conv3x3(relu([u, -u]));  out = conv1x1(h)
-        for each block:  (h, skip) = block(h);  out = out + skip
+        for each block:  (h, out) = block(h, out)
         result = conv1x1(relu(BN(out)))
 
     For a masked checkerboard half of x is zeros: then u is doubled and the mask is a channel more.
@@ -214,6 +220,5 @@ class ResidualConvNet(keras.layers.Layer):
         h = self.conv_in(tf.nn.relu(tf.concat(parts, axis=-1)))
         out = self.skip_in(h)
         for block in self.blocks:
-            h, skip = block(h, training=training)
-            out = out + skip
+            h, out = block(h, out, training=training)
         return self.conv_out(tf.nn.relu(self.norm_out(out, training=training)))
