@@ -121,7 +121,7 @@ def test_imports_point_down(file):
 
 @pytest.mark.parametrize("file", FILES)
 def test_imports_of_libraries(file):
-    if file != "views.py":
+    if file not in ("views.py", "benchmark/contenders/tfp.py"):  # the second is TFP's own Real NVP, timed beside ours
         assert "tensorflow_probability" not in libraries(FILES[file])
     if file in DOORS or rank(file) == 0:
         # At once; `cli.py` loads TensorFlow inside the function that quiets it.
