@@ -1,5 +1,7 @@
 """What the contenders in PyTorch share. Imported in the environment of the peers."""
 
+import itertools
+
 import torch
 
 
@@ -63,9 +65,7 @@ def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=
 def network(inputs, units, layers, outputs):
     """The fully connected ReLU network of `nvp_tf.networks.MLP`; the output starts at 0."""
     widths = [inputs, *[units] * layers]
-    hidden = [
-        part for pair in zip(widths, widths[1:], strict=False) for part in (torch.nn.Linear(*pair), torch.nn.ReLU())
-    ]
+    hidden = [part for pair in itertools.pairwise(widths) for part in (torch.nn.Linear(*pair), torch.nn.ReLU())]
     last = torch.nn.Linear(widths[-1], outputs)
     torch.nn.init.zeros_(last.weight)
     torch.nn.init.zeros_(last.bias)
