@@ -25,9 +25,9 @@ def test_until(seconds, said):
 def test_lines_of_a_log(capfd, monkeypatch):
     monkeypatch.setattr(narration, "FIRST", 0.0)
     with Narration(1000, 50, 100, 0, True, "{:.1f} nats".format) as told:
-        told.step(1, 9.0, 60.0)  # the first step, which traces, is not of the pace
+        told.steps(1, [9.0], 60.0)  # the first call, which traces, is not of the pace
         for step in range(2, 101):
-            told.step(step, 3.0, 0.25)
+            told.steps(step, [3.0], 0.25)
         told.evaluation(100, 3.0, 2.5, True, 100.0)
     first, second = capfd.readouterr().err.splitlines()
     assert re.fullmatch(r"step 2 of 1,000: train 6.0 nats; 200 examples/s, \d\.\d GB, 4 min left, until .*", first)
@@ -40,7 +40,7 @@ def test_evaluations_alone(capfd, monkeypatch):
     monkeypatch.setattr(narration, "FIRST", 0.0)
     with Narration(10, 50, 5, 0, False, "{:.1f} nats".format) as told:
         for step in range(1, 6):
-            told.step(step, 3.0, 0.25)
+            told.steps(step, [3.0], 0.25)
         told.evaluation(5, 3.0, 2.5, False, 1.0)
     [line] = capfd.readouterr().err.splitlines()
     assert line.startswith("step 5 of 10: train 3.0 nats, validation 2.5 nats; ")

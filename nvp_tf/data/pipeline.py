@@ -31,19 +31,45 @@ def training_batches(split, batch_size, seed, start_step=0):
     Raises:
       UserError: a batch size out of range.
     """
+    steps = tf.data.Dataset.counter(start=start_step)
+    batches = _batches(split, batch_size, seed, steps, 1)
+    return batches.map(lambda batch: {name: value[:, 0] for name, value in batch.items()}).prefetch(_AHEAD)
+
+
+def training_calls(split, batch_size, seed, starts, steps):
+    """Training batches of several steps at a time, each as `training_batches` gives it.
+
+    Args:
+      split, batch_size, seed: as there.
+      starts: the number of the first batch of each element, a list of int.
+      steps: batches of an element.
+
+    Returns:
+      A tf.data.Dataset of {"x": [batch_size, steps, *event_shape]} and, when x is uint8, "noise": a strategy
+      spreads the first axis over replicas.
+    """
+    starts = tf.data.Dataset.from_tensor_slices(tf.constant(starts, tf.int64))
+    return _batches(split, batch_size, seed, starts, steps).prefetch(_AHEAD)
+
+
+def _batches(split, batch_size, seed, starts, steps):
     check_batch_size(split, batch_size)
 
-    def batch(step):
-        number = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-        index = _shuffled(number, split.size, seed)
-        x = split.read(index, _pairs(seed, number))
+    def batches(start):
+        step = start + tf.range(steps, dtype=tf.int64)
+        number = tf.reshape(step * batch_size + tf.range(batch_size, dtype=tf.int64)[:, None], [-1])
+        x = split.read(_shuffled(number, split.size, seed), _pairs(seed, number))
+        shape = [batch_size, steps, *x.shape[1:]]
         if x.dtype != tf.uint8:
-            return {"x": x}
-        noise_seed = tf.random.fold_in(tf.stack([tf.constant(seed, tf.int64), step]), _NOISE)
-        return {"x": x, "noise": tf.random.stateless_uniform(tf.shape(x), noise_seed)}
+            return {"x": tf.reshape(x, shape)}
+        noise = [_noise(seed, start + i, shape[:1] + shape[2:]) for i in range(steps)]
+        return {"x": tf.reshape(x, shape), "noise": tf.stack(noise, axis=1)}
 
-    steps = tf.data.Dataset.counter(start=start_step)
-    return steps.map(batch, num_parallel_calls=_AHEAD, deterministic=True).prefetch(_AHEAD)
+    return starts.map(batches, num_parallel_calls=_AHEAD, deterministic=True)
+
+
+def _noise(seed, step, shape):
+    return tf.random.stateless_uniform(shape, tf.random.fold_in(tf.stack([tf.constant(seed, tf.int64), step]), _NOISE))
 
 
 def check_batch_size(split, batch_size):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.checkpoints import Progress
-from nvp_tf.data import training_batches
+from nvp_tf.data import training_batches, training_calls
 from nvp_tf.errors import UserError, reason
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.figures import layout
@@ -19,6 +19,7 @@ from nvp_tf.figures.samples import default_count, has_picture, sample_picture
 from nvp_tf.initialization import fit_whitening
 from nvp_tf.objectives import bits_per_dim
 from nvp_tf.training.batch_statistics import BatchStatistics
+from nvp_tf.training.calls import Calls, steps_of_a_call
 from nvp_tf.training.divergence import Diverged, Divergence, check_score, largest_log_det
 from nvp_tf.training.health import Health
 from nvp_tf.training.narration import Narration, memory_gigabytes
@@ -42,6 +43,8 @@ class Training:
             found = self.checkpoints.load(self.state.everything)
         self.begun, self.progress = found is not None, found or Progress()
         flow = self.state.evaluated
+        self.calls = Calls(config, flow.count_params(), strategy.num_replicas_in_sync)
+        self.call = steps_of_a_call(self.state, strategy, self.calls)
         self.evaluator = Evaluator(flow)
         self.health = Health(flow, config.model, dataset.valid)
         self.statistics = train.recompute_statistics and BatchStatistics(
@@ -97,7 +100,8 @@ class Training:
     def _go_on(self):
         """Steps from where `progress` stands to the last one, with their evaluations and checkpoints."""
         train, progress = self.config.train, self.progress
-        batches = training_batches(self.dataset.train, train.batch_size, train.seed, progress.step)
+        starts = self.calls.starts(progress.step)
+        batches = training_calls(self.dataset.train, train.batch_size, train.seed, starts, self.calls.size)
         batches = iter(self.strategy.experimental_distribute_dataset(batches))
         while True:
             self._stop_if_asked()
@@ -109,31 +113,29 @@ class Training:
                     self._save()
             if progress.step == train.steps:
                 return
-            self._one_step(batches)
+            self._one_call(batches)
 
-    def _one_step(self, batches):
+    def _one_call(self, batches):
         began = time.perf_counter()
-        batch = next(batches)
-        loss, norm = (float(value) for value in self._step(batch))
+        done, *found = self.call(next(batches), tf.constant(self.calls.count(self.progress.step)))
+        losses, norms = (values.numpy()[: int(done)].tolist() for values in found)
         progress, seconds = self.progress, time.perf_counter() - began
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            parts = self.strategy.experimental_local_results
-            batch = {name: tf.concat(parts(value), axis=0) for name, value in batch.items()}
-            blamed = largest_log_det(self.state.flow, batch)
-            raise Divergence(progress.step + 1, f"loss {loss:g}, gradient norm {norm:g}; {blamed}")
-        progress.step += 1
-        progress.count += 1
-        progress.loss += loss
-        progress.norm += norm
+        if not (math.isfinite(losses[-1]) and math.isfinite(norms[-1])):
+            self._blame(progress.step + len(losses), losses[-1], norms[-1])
+        progress.step += len(losses)
+        progress.count += len(losses)
+        for loss, norm in zip(losses, norms, strict=True):
+            progress.loss += loss
+            progress.norm += norm
         progress.minutes += seconds / 60
-        self.told.step(progress.step, loss, seconds)
+        self.told.steps(progress.step, losses, seconds)
 
-    @tf.function(autograph=False)  # as in evaluation.py
-    def _step(self, batch):
-        results = self.strategy.run(self.state.replica_step, args=(batch,))
-        if self.state.averaged:
-            self.state.move_average()
-        return [self.strategy.experimental_local_results(value)[0] for value in results]
+    def _blame(self, step, loss, norm):
+        """Raises Divergence for the step that was the last."""
+        train = self.config.train
+        [batch] = training_batches(self.dataset.train, train.batch_size, train.seed, step - 1).take(1)
+        blamed = largest_log_det(self.state.flow, batch)
+        raise Divergence(step, f"loss {loss:g}, gradient norm {norm:g}; {blamed}")
 
     def _evaluate(self):
         """Scores the state, keeps what is good of it, and makes it a checkpoint that may be gone back to."""

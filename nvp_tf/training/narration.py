@@ -22,11 +22,11 @@ class Narration:
     """
 
     def __init__(self, steps, batch_size, evaluate_every, start, told, score):
-        self.steps, self.batch_size, self.evaluate_every, self.score = steps, batch_size, evaluate_every, score
+        self.steps_in_all, self.batch_size, self.evaluate_every, self.score = steps, batch_size, evaluate_every, score
         self.terminal = told and sys.stderr.isatty()
         self.next_line = time.monotonic() + FIRST if told and not self.terminal else float("inf")
         self.bar = tqdm(total=steps, initial=start, unit="step", disable=not self.terminal, mininterval=1)
-        self.traced = False  # The first step takes long: its graph is made.
+        self.traced = False  # The first call takes long: its graph is made.
         self.seconds, self.losses = collections.deque(maxlen=200), collections.deque(maxlen=100)
         self.evaluation_seconds = 0.0
 
@@ -44,33 +44,39 @@ class Narration:
         """Shows how far a pass over a data set is."""
         return tqdm(batches, desc=what, unit="batch", disable=not self.terminal, leave=False)
 
-    def step(self, step, loss, seconds):
-        """After each step."""
-        self.losses.append(loss)
+    def steps(self, step, losses, seconds):
+        """After each call: `step` steps are done, the last of them with these losses in so many seconds."""
+        self.losses.extend(losses)
         if self.traced:
-            self.seconds.append(seconds)
+            self.seconds.append(seconds / len(losses))
         self.traced = True
         self.bar.update(step - self.bar.n)
-        if step % 20 == 0 and self.terminal:
+        if step // 20 > (step - len(losses)) // 20 and self.terminal:
             self.bar.set_postfix_str(f"{self.score(np.mean(self.losses))}, {self.pace(step)}", refresh=False)
         if self.seconds and time.monotonic() > self.next_line:
             self.next_line = time.monotonic() + AGAIN
-            self.say(f"step {step:,} of {self.steps:,}: train {self.score(np.mean(self.losses))}; {self.pace(step)}")
+            self.say(
+                f"step {step:,} of {self.steps_in_all:,}: train {self.score(np.mean(self.losses))}; {self.pace(step)}"
+            )
 
     def evaluation(self, step, train, valid, best, seconds):
         """After each evaluation; train, valid: nats an example, to be minimized."""
         self.evaluation_seconds = seconds
         scores = f"train {self.score(train)}, validation {self.score(valid)}{' (best)' if best else ''}"
-        self.say(f"step {step:,} of {self.steps:,}: {scores}; {self.pace(step)}")
+        self.say(f"step {step:,} of {self.steps_in_all:,}: {scores}; {self.pace(step)}")
 
     def pace(self, step) -> str:
         """Examples a second, the most memory so far, and what is left, with the evaluations."""
         words = [f"{memory_gigabytes():.1f} GB"]
         if self.seconds:
             each = np.mean(self.seconds)
-            evaluations = -(-self.steps // self.evaluate_every) - step // self.evaluate_every
-            left = (self.steps - step) * each + evaluations * self.evaluation_seconds
-            words = [f"{self.batch_size / each:,.0f} examples/s", *words, *([until(left)] if step < self.steps else [])]
+            evaluations = -(-self.steps_in_all // self.evaluate_every) - step // self.evaluate_every
+            left = (self.steps_in_all - step) * each + evaluations * self.evaluation_seconds
+            words = [
+                f"{self.batch_size / each:,.0f} examples/s",
+                *words,
+                *([until(left)] if step < self.steps_in_all else []),
+            ]
         return ", ".join(words)
 
 
