@@ -24,6 +24,7 @@ from nvp_tf.training.divergence import Diverged, Divergence, check_score, larges
 from nvp_tf.training.health import Health
 from nvp_tf.training.narration import Narration, memory_gigabytes
 from nvp_tf.training.stopping import Stopping
+from nvp_tf.training.utilization import Utilization
 from nvp_tf.training_state import TrainingState
 
 
@@ -117,7 +118,8 @@ class Training:
 
     def _one_call(self, batches):
         began = time.perf_counter()
-        done, *found = self.call(next(batches), tf.constant(self.calls.count(self.progress.step)))
+        arguments = next(batches), tf.constant(self.calls.count(self.progress.step))
+        done, *found = self.call(*arguments)
         losses, norms = (values.numpy()[: int(done)].tolist() for values in found)
         progress, seconds = self.progress, time.perf_counter() - began
         if not (math.isfinite(losses[-1]) and math.isfinite(norms[-1])):
@@ -129,6 +131,9 @@ class Training:
             progress.norm += norm
         progress.minutes += seconds / 60
         self.told.steps(progress.step, losses, seconds)
+        if self.told.of_steps and self.told.utilization is None and self.strategy.num_replicas_in_sync == 1:
+            graph = self.call.get_concrete_function(*arguments).graph
+            self.told.utilization = Utilization(graph, getattr(self.config.model.flow, "network_dtype", "float32"))
 
     def _blame(self, step, loss, norm):
         """Raises Divergence for the step that was the last."""
@@ -163,6 +168,8 @@ class Training:
             self._write_events(row | times)
             progress.count, progress.loss, progress.norm, progress.minutes = 0, 0.0, 0.0, 0.0
             self._save()
+        if self.told.utilization:
+            self.told.utilization.measure()
         seconds = time.perf_counter() - began
         self.told.evaluation(progress.step, -row["train_log_prob"], -score["log_prob"], best, seconds)
 

@@ -23,12 +23,14 @@ class Narration:
 
     def __init__(self, steps, batch_size, evaluate_every, start, told, score):
         self.steps_in_all, self.batch_size, self.evaluate_every, self.score = steps, batch_size, evaluate_every, score
+        self.of_steps = told
         self.terminal = told and sys.stderr.isatty()
         self.next_line = time.monotonic() + FIRST if told and not self.terminal else float("inf")
         self.bar = tqdm(total=steps, initial=start, unit="step", disable=not self.terminal, mininterval=1)
         self.traced = False  # The first call takes long: its graph is made.
         self.seconds, self.losses = collections.deque(maxlen=200), collections.deque(maxlen=100)
         self.evaluation_seconds = 0.0
+        self.utilization = None  # a `Utilization`, once there is a graph
 
     def __enter__(self):
         return self
@@ -66,17 +68,18 @@ class Narration:
         self.say(f"step {step:,} of {self.steps_in_all:,}: {scores}; {self.pace(step)}")
 
     def pace(self, step) -> str:
-        """Examples a second, the most memory so far, and what is left, with the evaluations."""
-        words = [f"{memory_gigabytes():.1f} GB"]
-        if self.seconds:
-            each = np.mean(self.seconds)
+        """Examples a second, of the machine's peak, the most memory so far, and what is left, with the evaluations."""
+        memory = f"{memory_gigabytes():.1f} GB"
+        if not self.seconds:
+            return memory
+        each = np.mean(self.seconds)
+        words = [f"{self.batch_size / each:,.0f} examples/s"]
+        if self.utilization:
+            words.append(f"{self.utilization(each):.0%} of the peak")
+        words.append(memory)
+        if step < self.steps_in_all:
             evaluations = -(-self.steps_in_all // self.evaluate_every) - step // self.evaluate_every
-            left = (self.steps_in_all - step) * each + evaluations * self.evaluation_seconds
-            words = [
-                f"{self.batch_size / each:,.0f} examples/s",
-                *words,
-                *([until(left)] if step < self.steps_in_all else []),
-            ]
+            words.append(until((self.steps_in_all - step) * each + evaluations * self.evaluation_seconds))
         return ", ".join(words)
 
 

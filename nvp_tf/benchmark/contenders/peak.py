@@ -1,4 +1,4 @@
-"""The most that TensorFlow gets out of this machine: one large matrix product, one large convolution, in two dtypes."""
+"""The most that TensorFlow gets out of this machine (`nvp_tf.peak`), in two dtypes."""
 
 
 def load():
@@ -6,28 +6,15 @@ def load():
     from nvp_tf import cli
 
     cli.quiet_tensorflow()
-    import tensorflow as tf
+    from nvp_tf import peak
 
-    from nvp_tf.benchmark import flop
-
-    side, images = (2048, 2048), (64, 32, 32, 64)
-
-    def function(operation, *shapes, dtype):
-        arguments = [tf.cast(tf.random.stateless_normal(shape, [0, 0]), dtype) for shape in shapes]
-        graph = tf.function(operation).get_concrete_function(*arguments)
-        count = sum(flop.count(graph.graph).values())
+    def function(kind, dtype):
+        run, count = peak.operation(kind, dtype)
 
         def call():
-            graph(*arguments)
+            run()
             return {"flop": count}
 
         return call
 
-    def convolution(x, kernel):
-        return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-
-    functions = {}
-    for dtype in ("float32", "bfloat16"):
-        functions[f"matrix {dtype}"] = function(tf.matmul, side, side, dtype=dtype)
-        functions[f"convolution {dtype}"] = function(convolution, images, (3, 3, 64, 64), dtype=dtype)
-    return functions
+    return {f"{kind} {dtype}": function(kind, dtype) for dtype in ("float32", "bfloat16") for kind in peak.KINDS}

@@ -7,7 +7,8 @@ def count(graph) -> dict:
     """{"matrix": FLOP of the matrix products, "convolution": of the convolutions} of one run of a graph.
 
     A product of [m, k] and [k, n] has 2 m k n. A convolution has 2 k_h k_w c_in for each value that it
-    gives, and either of its gradients has as many. What else there is, elementwise, is not counted.
+    gives, and either of its gradients has as many. What else there is, elementwise, is not counted. The body of a
+    loop counts once.
 
     Raises:
       ValueError: a shape that the graph does not know.
@@ -33,6 +34,10 @@ _CONVOLUTIONS = {
 }
 
 
+# Operations that run another graph, by the attribute that names it.
+_CALLS = {"PartitionedCall": "f", "StatefulPartitionedCall": "f", "While": "body", "StatelessWhile": "body"}
+
+
 def _operations(graph):
     """Those that the graph's results need, and those of the functions that it calls."""
     needed, found = [tensor.op for tensor in graph.outputs] + graph.control_outputs, set()
@@ -43,8 +48,8 @@ def _operations(graph):
         found.add(operation)
         needed += [tensor.op for tensor in operation.inputs] + operation.control_inputs
         yield operation
-        if operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            yield from _operations(graph._get_function(operation.get_attr("f").name).graph)
+        if operation.type in _CALLS:
+            yield from _operations(graph._get_function(operation.get_attr(_CALLS[operation.type]).name).graph)
 
 
 def _shape(tensor):
