@@ -29,7 +29,7 @@ class Progress:
     rollbacks: {"step", "to_step", "reason"} of each divergence; the learning rate is lowered once for each.
     untrained: mean log-likelihood of a few validation examples before the first step.
     count, loss, norm: steps since the last row, with the sums of their losses and gradient norms.
-    minutes: of training since the last row.
+    minutes: of training since the last row; waiting: those of them in which a step's data was waited for.
     """
 
     step: int = 0
@@ -41,6 +41,7 @@ class Progress:
     loss: float = 0.0
     norm: float = 0.0
     minutes: float = 0.0
+    waiting: float = 0.0
 
     @property
     def evaluated(self) -> bool:

@@ -6,7 +6,7 @@ checkpoints/        what training goes on from: weights, optimizer, averages, re
 last.weights.h5     the flow as of the last evaluation (the averaged weights, where they are kept)
 best.weights.h5     the flow with the best validation score
 metrics.csv         one row an evaluation; the same to the byte however often the run was killed
-times.csv           what each row of it took: minutes, images a second, memory
+times.csv           what each row of it took: minutes, images a second, the share of waiting for data, memory
 rollbacks.json      where the run diverged, where it went on from, and why; if it did
 scores.json         figures of whole splits under the best weights, as training and bin/evaluate.py found them
 samples/            pictures drawn along the way

@@ -25,7 +25,7 @@ COLUMNS = [
     "step", "learning_rate", "gradient_norm", "train_log_prob", "valid_log_prob", "train_bits_per_dim",
     "valid_bits_per_dim", "rollbacks", "round_trip_error", "log_det_error",
 ]  # fmt: skip
-TIMES = ["step", "minutes", "images_per_second", "memory_gigabytes"]
+TIMES = ["step", "minutes", "images_per_second", "waiting_for_data", "memory_gigabytes"]
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,7 @@ class Training:
     def _one_call(self, batches):
         began = time.perf_counter()
         arguments = next(batches), tf.constant(self.calls.count(self.progress.step))
+        waited = time.perf_counter() - began
         done, *found = self.call(*arguments)
         losses, norms = (values.numpy()[: int(done)].tolist() for values in found)
         progress, seconds = self.progress, time.perf_counter() - began
@@ -130,6 +131,7 @@ class Training:
             progress.loss += loss
             progress.norm += norm
         progress.minutes += seconds / 60
+        progress.waiting += waited / 60
         self.told.steps(progress.step, losses, seconds)
         if self.told.of_steps and self.told.utilization is None and self.strategy.num_replicas_in_sync == 1:
             graph = self.call.get_concrete_function(*arguments).graph
@@ -157,6 +159,7 @@ class Training:
             "step": progress.step,
             "minutes": minutes,
             "images_per_second": progress.count * train.batch_size / (60 * progress.minutes),
+            "waiting_for_data": progress.waiting / progress.minutes,
             "memory_gigabytes": memory_gigabytes(),
         }
         progress.rows.append(row)
@@ -166,7 +169,8 @@ class Training:
                 self.run.save_flow(flow, which)
             self._write_records()
             self._write_events(row | times)
-            progress.count, progress.loss, progress.norm, progress.minutes = 0, 0.0, 0.0, 0.0
+            progress.count, progress.loss, progress.norm = 0, 0.0, 0.0
+            progress.minutes, progress.waiting = 0.0, 0.0
             self._save()
         if self.told.utilization:
             self.told.utilization.measure()
@@ -246,6 +250,7 @@ class Training:
             "rollbacks": len(self.progress.rollbacks),
             "minutes": round(last["minutes"], 2),
             "training_images_per_second": round(last["images_per_second"], 1),
+            "waiting_for_data": round(last["waiting_for_data"], 4),
             "memory_gigabytes": round(memory_gigabytes(), 2),
             "parameters": self.state.flow.count_params(),
             "run_dir": str(self.run.path),
