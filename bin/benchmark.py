@@ -1,6 +1,7 @@
 """Times a workload and says what it takes, as ratios of contenders that are timed in turn.
 
 python bin/benchmark.py serving --run_dir=runs/fashion --model=saved_models/fashion --markdown=docs/performance.md
+python bin/benchmark.py two_moons --against=torch
 python bin/benchmark.py --list
 """
 
@@ -22,7 +23,8 @@ flags.DEFINE_string(
 )
 
 # Of single workloads; one that does not take an option says so.
-OPTIONS = ["run_dir", "model", "rounds", "seconds", "starts"]
+OPTIONS = ["against", "run_dir", "model", "rounds", "seconds", "starts"]
+flags.DEFINE_enum("against", None, ["torch"], "Peers to time a model beside: PyTorch's and others (`bin/setup peers`).")
 flags.DEFINE_string("run_dir", None, "The run's folder.")
 flags.DEFINE_string("model", None, "The export, saved_models/NAME or a version of it.")
 flags.DEFINE_integer("rounds", None, "How often each contender is timed.", lower_bound=1)

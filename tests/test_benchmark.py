@@ -1,6 +1,8 @@
 """Contenders in processes of their own are timed in turn; an export is held beside the run it was made of."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +10,12 @@ import tensorflow as tf
 from commands import digits_run, error_line, figures, run
 
 import nvp_tf
-from nvp_tf import presets
-from nvp_tf.benchmark import engines, flop, report
+from nvp_tf import flop, presets
+from nvp_tf.benchmark import engines, peers, report
+from nvp_tf.benchmark.against import Target
 from nvp_tf.benchmark.contenders import model
+from nvp_tf.benchmark.model_speed import ModelSpeed
+from nvp_tf.benchmark.peers import Peer
 from nvp_tf.benchmark.process import Worker
 from nvp_tf.benchmark.rounds import interleaved
 from nvp_tf.benchmark.workloads import serving
@@ -106,11 +111,54 @@ def test_a_step_of_training_takes_three_times_the_operations(preset):
     config = config.override([f"model.flow.{key}" for key in small])
     answers = model.load(config.to_json(), batch=6, train=False)
     found = {name: function() for name, function in answers.items()}
-    [step] = model.load(config.to_json(), batch=6, train=True).values()
+    [call] = model.load(config.to_json(), batch=6, train=True).values()
     assert [len(found[name]["answer"]) for name in ("log_prob", "encode", "sample")] == [6, 6, 6]
     assert found["log_prob"]["flop"] == found["encode"]["flop"] == found["sample"]["flop"]
-    assert 2.5 * sum(found["encode"]["flop"]) < sum(step()["flop"]) <= 3 * sum(found["encode"]["flop"])
-    assert step()["answer"] != step()["answer"]  # the weights move
+    trained = call()
+    of_a_step = sum(trained["flop"]) / trained["steps"]
+    assert 2.5 * sum(found["encode"]["flop"]) < of_a_step <= 3 * sum(found["encode"]["flop"])
+    assert len(trained["answer"]) == trained["steps"] and (trained["answer"] != call()["answer"]).all()
+
+
+PEER = """
+import time
+
+def load(batch, points, steps, slow, **_):
+    def function(examples):
+        def call():
+            if slow is None:
+                raise RuntimeError("too old")
+            time.sleep(slow * examples)
+            return {"answer": 0, "parameters": 7}
+        return call
+    return {"train": function(steps * batch), "log_prob": function(points), "sample": function(points)}
+"""
+
+
+def test_a_model_beside_its_peers(tmp_path, monkeypatch):
+    (tmp_path / "peer.py").write_text(PEER)
+    speeds = {"slow": 0.02, "fast": 0.01, "old": None, "foreign": 0.001}  # seconds an example
+    found = [
+        Peer(name, "others" if name == "foreign" else "group", str(tmp_path / "peer"), {"slow": slow}, sys.executable)
+        for name, slow in speeds.items()
+    ]
+    monkeypatch.setattr(peers, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(peers, "of", lambda config: found)
+    config = presets.get("realnvp_two_moons").config.override(["model.flow.couplings=2", "train.steps=3"])
+    workload = ModelSpeed("points", config, [4], points=20, targets=[Target("train", "group", 1.5)])
+    result = workload.run(rounds=2, seconds=0.1, against="torch", say=lambda line: None)
+    json.dumps(result)
+    [table] = result["tables"]
+    assert list(table["contenders"]) == ["ours", "slow", "fast", "foreign"] and table["steps"] == 3
+    assert "RuntimeError: too old" in table["absent"]["old"]
+    slow, fast = (table["contenders"][name]["functions"]["sample"] for name in ("slow", "fast"))
+    assert 40 < slow["examples_per_second"] <= 50 and 80 < fast["examples_per_second"] <= 100
+    assert 1.6 < slow["ratio"]["median"] / fast["ratio"]["median"] < 2.4
+    target, sampling = result["checks"]
+    assert target["what"] == "train, float32, batch 4, of fast" and target["holds"] == (target["value"] >= 1.5)
+    assert sampling["value"] == table["sampling"]["median"]
+    page = workload.markdown(result)
+    assert "| float32 | 4 | slow | 7 |" in page and "A call of training has 3 steps of 4 examples; 20 are" in page
 
 
 @pytest.mark.slow
@@ -143,6 +191,7 @@ def test_the_command():
         "expected a workload's name": [],
         "workload is 'speed', expected one of digits, engines,": ["speed"],
         "workload serving needs --run_dir": ["serving", "--model=x"],
+        "workload serving takes no --against": ["serving", "--against=torch"],
         "workload engines takes no --rounds": ["engines", "--rounds=3"],
         "none is not a folder": ["serving", "--run_dir=none", "--model=none"],
     }

@@ -1,7 +1,9 @@
 """What the workloads of models share: training step, log_prob, encode and sample, beside the machine's own peak."""
 
 import contextlib
+import dataclasses
 
+from nvp_tf.benchmark import against as beside
 from nvp_tf.benchmark import machine, report
 from nvp_tf.benchmark.process import Worker
 from nvp_tf.benchmark.rounds import interleaved
@@ -18,17 +20,21 @@ class ModelSpeed:
       name: the workload's.
       config: the Config of a run.
       batches: of how many examples each.
+      points: how many are scored, and sampled, beside the peers; None for as many as a batch has.
+      targets: what must hold beside the peers, each an `against.Target`.
     """
 
-    def __init__(self, name: str, config: Config, batches):
+    def __init__(self, name: str, config: Config, batches, points=None, targets=()):
         self.name, self.config, self.batches = name, config, tuple(batches)
+        self.points, self.targets = points, targets
 
-    def run(self, rounds=7, seconds=1.0, say=print) -> dict:
+    def run(self, rounds=7, seconds=1.0, against=None, say=print) -> dict:
         """Times it.
 
         Args:
           rounds: how often each function is timed.
           seconds: for how long each time, at least.
+          against: "torch" to time it beside its peers, as `against.run` does; None for alone.
           say: called with lines of progress.
 
         Returns:
@@ -38,9 +44,12 @@ class ModelSpeed:
           that trains or one that answers.
           peak: GFLOP/s.
         """
+        if against:
+            return beside.run(self.name, self.config, self.batches, self.points, self.targets, rounds, seconds, say)
         with machine.Bystanders() as bystanders, contextlib.ExitStack() as running:
             workers = self._start(running, say)
-            flop = {job: self._flop(workers, job) for job in self._jobs(workers)}
+            work = {job: self._work(workers, job) for job in self._jobs(workers)}
+            flop = {job: operations for job, (operations, _) in work.items()}
             speeds = interleaved(workers, list(flop), rounds, seconds, say)
             functions = {}
             for (contender, function), operations in flop.items():
@@ -48,9 +57,10 @@ class ModelSpeed:
                     continue
                 kind = max(KINDS, key=operations.get)
                 peak = ("peak", f"{kind} {self._dtype(function)}")
-                batch, total = int(contender.split()[-1]), sum(operations.values())
+                total, batch = sum(operations.values()), int(contender.split()[-1])
+                examples = batch * work[contender, function][1]
                 functions.setdefault(batch, {})[function] = {
-                    "examples_per_second": speeds.per_second((contender, function), batch),
+                    "examples_per_second": speeds.per_second((contender, function), examples),
                     "gflop_per_second": speeds.per_second((contender, function), total) / 1e9,
                     "of_peak": speeds.ratio((contender, function), peak, total, sum(flop[peak].values())),
                     "kind": kind,
@@ -69,10 +79,12 @@ class ModelSpeed:
         }
 
     def section(self, result) -> str:
-        return self.name
+        return beside.section(result) if "against" in result else self.name
 
     def markdown(self, result) -> str:
         """The section of docs/performance.md."""
+        if "against" in result:
+            return beside.markdown(result)
         header = ["batch", "", "examples/s", "GFLOP/s", "of the peak", "of", "peak memory, MB", "start to first, s"]
         rows = [
             [
@@ -100,11 +112,13 @@ class ModelSpeed:
         )
 
     def _start(self, running, say):
-        config, workers = self.config.to_json(), {}
-        wanted = {f"{what} {batch}": (batch, what == "train") for batch in self.batches for what in ("train", "answer")}
-        for name, (batch, train) in wanted.items():
+        exact = dataclasses.replace(self.config, model=self.config.model.exact())  # as a run is loaded
+        configs, workers = {"train": self.config.to_json(), "answer": exact.to_json()}, {}
+        for name in (f"{what} {batch}" for batch in self.batches for what in configs):
             say(f"start: {name}")
-            workers[name] = running.enter_context(Worker("model", {"config": config, "batch": batch, "train": train}))
+            what, batch = name.split()
+            arguments = {"config": configs[what], "batch": int(batch), "train": what == "train"}
+            workers[name] = running.enter_context(Worker("model", arguments))
         workers["peak"] = running.enter_context(Worker("peak", {}))
         return workers
 
@@ -116,13 +130,13 @@ class ModelSpeed:
             if name != "peak":
                 yield from ((name, function) for function in (("train",) if name.startswith("train") else INFERENCE))
 
-    def _flop(self, workers, job):
-        """{kind: FLOP of a call}."""
+    def _work(self, workers, job):
+        """({kind: FLOP of a call}, the batches of a call)."""
         contender, function = job
-        found = workers[contender].value(function)["flop"]
-        return (
-            {function.split()[0]: int(found)} if contender == "peak" else dict(zip(KINDS, map(int, found), strict=True))
-        )
+        about = workers[contender].value(function)
+        if contender == "peak":
+            return {function.split()[0]: int(about["flop"])}, 1
+        return dict(zip(KINDS, map(int, about["flop"]), strict=True)), int(about["steps"])
 
     def _dtype(self, function):
         """Of the networks: a run is trained in its own, and answers in float32."""

@@ -46,11 +46,19 @@ _IMAGES = [
 ]
 
 
-def of(config, dtype) -> list[Peer]:
-    """Those of a Config, its networks in that dtype."""
-    if isinstance(config.model.flow, VectorRealNVPConfig):
-        return _VECTORS
-    return _IMAGES
+def of(config) -> list[Peer]:
+    """Those of a Config."""
+    return _VECTORS if isinstance(config.model.flow, VectorRealNVPConfig) else _IMAGES
+
+
+def dtypes(config) -> list[str]:
+    """Of the networks, in which ours and the peers' can compute."""
+    return ["float32", "bfloat16"] if hasattr(config.model.flow, "network_dtype") else ["float32"]
+
+
+def with_networks_in(config, dtype):
+    """The Config with its networks in one of `dtypes(config)`."""
+    return config.override([f"model.flow.network_dtype={dtype}"]) if len(dtypes(config)) > 1 else config
 
 
 def arguments(peer, config, dtype, batch, points, steps) -> dict:
@@ -65,3 +73,8 @@ def arguments(peer, config, dtype, batch, points, steps) -> dict:
         shape = {"dimensions": dimensions} | {key: getattr(flow, key) for key in keys}
         return same | shape | {"learning_rate": config.train.learning_rate} | peer.options
     return same | {"config": config.to_json(), "autocast": dtype == "bfloat16"} | peer.options
+
+
+def pythons() -> list:
+    """The interpreters of the environments."""
+    return [sys.executable, str(PYTHON)]

@@ -1,7 +1,7 @@
 """NICE and Real NVP for images in plain PyTorch, of the shapes that `nvp_tf.models.build` gives them.
 
-What they are is said there; with the same weights they give the same log_prob (tests/engines/test_peers.py). Parameters and
-buffers are registered in the order of our own weights. Imported in the environment of the peers.
+What they are is said there; with the same weights they give the same log_prob (tests/engines/test_peers.py).
+Parameters and buffers are registered in the order of our own weights. Imported in the environment of the peers.
 """
 
 import math
@@ -153,9 +153,8 @@ class ResidualConvNet(nn.Module):
 
     def forward(self, x):
         u = self.norm_in(x.contiguous(memory_format=torch.channels_last))
-        if self.mask is None:
-            parts = [u, -u]
-        else:
+        parts = [u, -u]
+        if self.mask is not None:
             parts = [2 * u, -2 * u, self.mask.to(u.dtype).expand(len(x), 1, *x.shape[2:])]
         h = self.conv_in(F.relu(torch.cat(parts, 1), inplace=True))
         out = self.skip_in(h)

@@ -5,7 +5,7 @@ import itertools
 import torch
 
 
-def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=0, compiled=False, autocast=False):
+def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=None, compiled=False, autocast=False):
     """{"train", "log_prob", "sample"} of a model, at the settings that made PyTorch fastest here.
 
     The optimizer is the fused Adam. Gradients are neither clipped nor penalized, and no average of the weights is
@@ -17,12 +17,11 @@ def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=
       x: a batch to train on. points: what to score; as many are sampled.
       steps: of training in a call.
       learning_rate: Adam's.
-      threads: of one operation; 0 for all cores. One is faster for networks this small.
+      threads: of one operation in training; None for all cores, as in the answers. One is faster for small networks.
       compiled: whether `torch.compile` makes the loss and the answers.
       autocast: whether matrix products and convolutions are in bfloat16.
     """
-    if threads:
-        torch.set_num_threads(threads)
+    cores = torch.get_num_threads()
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, eps=1e-7, fused=True)
     precision = torch.autocast("cpu", torch.bfloat16, enabled=autocast)
 
@@ -43,6 +42,7 @@ def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=
     count = sum(parameter.numel() for parameter in model.parameters())
 
     def train():
+        torch.set_num_threads(threads or cores)
         model.train()
         for _ in range(steps):
             optimizer.zero_grad(set_to_none=True)
@@ -53,6 +53,7 @@ def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=
 
     def answer(function, *arguments):
         def call():
+            torch.set_num_threads(cores)
             model.eval()
             with torch.inference_mode():
                 return {"answer": function(*arguments).float().numpy(), "parameters": count}

@@ -1,6 +1,6 @@
 """A Real NVP of vectors in nflows, as its documentation builds one, with this project's network.
 
-One intra-op thread and the fused Adam, which its defaults are slower than.
+It trains with one intra-op thread and the fused Adam, which its defaults are slower than.
 """
 
 

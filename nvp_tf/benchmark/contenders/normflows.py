@@ -1,6 +1,6 @@
 """A Real NVP of vectors in normflows, as its documentation builds one.
 
-One intra-op thread and the fused Adam, which its defaults are slower than.
+It trains with one intra-op thread and the fused Adam, which its defaults are slower than.
 """
 
 

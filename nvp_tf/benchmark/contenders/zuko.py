@@ -1,6 +1,6 @@
 """A Real NVP of vectors in zuko, which calls it NICE.
 
-One intra-op thread and the fused Adam, which its defaults are slower than.
+It trains with one intra-op thread and the fused Adam, which its defaults are slower than.
 """
 
 

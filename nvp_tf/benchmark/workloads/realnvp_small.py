@@ -1,6 +1,8 @@
 """Real NVP of 32x32x1: 4 blocks of 32 maps, two scales, masked; batch 64."""
 
+from nvp_tf.benchmark.against import Target
 from nvp_tf.benchmark.model_speed import ModelSpeed
+from nvp_tf.benchmark.peers import PYTORCH
 from nvp_tf.config import Config, DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, TrainConfig
 
 _WORKLOAD = ModelSpeed(
@@ -11,5 +13,6 @@ _WORKLOAD = ModelSpeed(
         TrainConfig(l2=5e-5),
     ),
     batches=(64,),
+    targets=[Target("train", PYTORCH, 1.1), Target("log_prob", PYTORCH, 1.1)],
 )
 run, section, markdown = _WORKLOAD.run, _WORKLOAD.section, _WORKLOAD.markdown
