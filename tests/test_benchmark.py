@@ -155,7 +155,9 @@ def test_a_model_beside_its_peers(tmp_path, monkeypatch):
     assert 40 < slow["examples_per_second"] <= 50 and 80 < fast["examples_per_second"] <= 100
     assert 1.6 < slow["ratio"]["median"] / fast["ratio"]["median"] < 2.4
     target, sampling = result["checks"]
-    assert target["what"] == "train, float32, batch 4, of fast" and target["holds"] == (target["value"] >= 1.5)
+    assert target["what"] == "train, float32, batch 4, times fast, the fastest of group" and target["holds"] == (
+        target["value"] >= 1.5
+    )
     assert sampling["value"] == table["sampling"]["median"]
     page = workload.markdown(result)
     assert "| float32 | 4 | slow | 7 |" in page and "A call of training has 3 steps of 4 examples; 20 are" in page
