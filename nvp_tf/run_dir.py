@@ -110,7 +110,7 @@ class RunDir:
         """The run's Flow with its weights, both directions exact."""
         from nvp_tf.models.build import build
 
-        flow = build(self.config.model.exact(), dtype)
+        flow = build(self.config.model, dtype)
         load_weights(flow, self.weights_file(which))
         return flow
 

@@ -39,11 +39,11 @@ class TrainingState(keras.Model):
         super().__init__()
         train = config.train
         self.config = train
-        self.flow = build(config.model)
+        self.flow = build(config.model, network_dtype=train.network_dtype)
         for layer in self.flow._flatten_layers():
             if isinstance(layer, Coupling):
                 layer.recompute = train.recompute_couplings
-        self.averaged = build(config.model) if train.ema_decay else None
+        self.averaged = build(config.model, network_dtype=train.network_dtype) if train.ema_decay else None
         self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
         self.optimizer = keras.optimizers.Adam(LearningRate(train, self.rate_factor))
         self.optimizer.build(self.flow.trainable_variables)

@@ -5,7 +5,7 @@ import pytest
 from brief import brief, train
 from cases import MODELS, randomize
 
-from nvp_tf.config import ModelConfig, PixelsConfig, RealNVPConfig
+from nvp_tf.config import Config, DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, TrainConfig
 from nvp_tf.data.split import ArraySplit
 from nvp_tf.models.build import build
 from nvp_tf.training import Diverged, health
@@ -13,11 +13,12 @@ from nvp_tf.training.divergence import Divergence
 from nvp_tf.training.health import Health
 
 
-def measure(config, flow):
+def measure(model, flow, network_dtype="float32"):
     """(Health, what it measures) on random data."""
-    rng, shape = np.random.default_rng(0), (300, *config.event_shape)
-    discrete = config.pixels is not None
-    x = rng.integers(0, config.pixels.levels, shape) if discrete else rng.standard_normal(shape)
+    rng, shape = np.random.default_rng(0), (300, *model.event_shape)
+    discrete = model.pixels is not None
+    x = rng.integers(0, model.pixels.levels, shape) if discrete else rng.standard_normal(shape)
+    config = Config(model, DataConfig("none"), TrainConfig(network_dtype=network_dtype))
     measured = Health(flow, config, ArraySplit(x.astype("uint8" if discrete else "float32")))
     return measured, measured.measure()
 
@@ -45,12 +46,12 @@ def test_a_flow_that_is_not(name):
 
 def test_networks_in_bfloat16_are_measured_as_they_are_loaded(monkeypatch):
     monkeypatch.setattr(health, "EXAMPLES", 300)  # bfloat16 fails one in ten or fewer
-    recipe = RealNVPConfig(scales=2, couplings=2, filters=8, blocks=1, checkerboard="packed", network_dtype="bfloat16")
-    config = ModelConfig((8, 8, 3), recipe, PixelsConfig(alpha=5e-4))
-    flow = randomize(build(config), spread=1.0)
-    measured, found = measure(config, flow)
+    recipe = RealNVPConfig(scales=2, couplings=2, filters=8, blocks=1, checkerboard="packed")
+    model = ModelConfig((8, 8, 3), recipe, PixelsConfig(alpha=5e-4))
+    flow = randomize(build(model, network_dtype="bfloat16"), spread=1.0)
+    measured, found = measure(model, flow, "bfloat16")
     assert found["round_trip_error"] < 0.01
-    _, of_bfloat16 = measure(config.exact(), flow)
+    _, of_bfloat16 = measure(model, flow)
     assert of_bfloat16["round_trip_error"] > 0.05
     randomize(flow, seed=5)  # its weights are read anew
     assert measured.measure() != found

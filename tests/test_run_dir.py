@@ -10,10 +10,10 @@ from nvp_tf.run_dir import RunDir
 
 
 def test_a_run_in_bfloat16_is_loaded_with_exact_directions(tmp_path):
-    recipe = RealNVPConfig(scales=2, filters=8, blocks=1, checkerboard="packed", network_dtype="bfloat16")
+    recipe = RealNVPConfig(scales=2, filters=8, blocks=1, checkerboard="packed")
     model = ModelConfig((8, 8, 3), recipe, PixelsConfig(alpha=5e-4))
     run = RunDir.create(tmp_path / "run", dataclasses.replace(PRESETS["realnvp_photos"].config, model=model))
-    trained = randomize(build(model), spread=1.0)
+    trained = randomize(build(model, network_dtype="bfloat16"), spread=1.0)
     run.save_flow(trained, "best")
     loaded = run.load_flow()
     x = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3)).astype("uint8")

@@ -1,7 +1,6 @@
 """What the workloads of models share: training step, log_prob, encode and sample, beside the machine's own peak."""
 
 import contextlib
-import dataclasses
 
 from nvp_tf.benchmark import against as beside
 from nvp_tf.benchmark import machine, report
@@ -112,7 +111,7 @@ class ModelSpeed:
         )
 
     def _start(self, running, say):
-        exact = dataclasses.replace(self.config, model=self.config.model.exact())  # as a run is loaded
+        exact = self.config.override(["train.network_dtype=float32"])  # as a run is loaded
         configs, workers = {"train": self.config.to_json(), "answer": exact.to_json()}, {}
         for name in (f"{what} {batch}" for batch in self.batches for what in configs):
             say(f"start: {name}")
@@ -140,4 +139,4 @@ class ModelSpeed:
 
     def _dtype(self, function):
         """Of the networks: a run is trained in its own, and answers in float32."""
-        return getattr(self.config.model.flow, "network_dtype", "float32") if function == "train" else "float32"
+        return self.config.train.network_dtype if function == "train" else "float32"

@@ -53,12 +53,12 @@ def of(config) -> list[Peer]:
 
 def dtypes(config) -> list[str]:
     """Of the networks, in which ours and the peers' can compute."""
-    return ["float32", "bfloat16"] if hasattr(config.model.flow, "network_dtype") else ["float32"]
+    return ["float32"] if isinstance(config.model.flow, VectorRealNVPConfig) else ["float32", "bfloat16"]
 
 
 def with_networks_in(config, dtype):
     """The Config with its networks in one of `dtypes(config)`."""
-    return config.override([f"model.flow.network_dtype={dtype}"]) if len(dtypes(config)) > 1 else config
+    return config.override([f"train.network_dtype={dtype}"])
 
 
 def arguments(peer, config, dtype, batch, points, steps) -> dict:

@@ -22,7 +22,7 @@ def resized(source, height, width, figure):
     Raises:
       Unfit: a size that the scales cannot halve, or a flow with weights of the image's size.
     """
-    model, flow = source.config.model.exact(), source.flow
+    model, flow = source.config.model, source.flow
     try:
         model = dataclasses.replace(model, event_shape=(height, width, model.event_shape[-1]))
     except UserError as error:

@@ -18,13 +18,13 @@ def _photographs(side, data, filters, steps, batch_size, every):
     return Config(
         model=ModelConfig(
             event_shape=(side, side, 3),
-            flow=RealNVPConfig(scales=4, filters=filters, blocks=1, checkerboard="packed", network_dtype="bfloat16"),
+            flow=RealNVPConfig(scales=4, filters=filters, blocks=1, checkerboard="packed"),
             pixels=PixelsConfig(),
         ),
         data=data,
         train=TrainConfig(
             steps=steps, batch_size=batch_size, learning_rate=0.002, schedule="cosine", warmup_steps=200, l2=5e-5,
-            ema_decay=0.998, evaluate_every=every,
+            network_dtype="bfloat16", ema_decay=0.998, evaluate_every=every,
         ),
     )  # fmt: skip
 
@@ -99,12 +99,13 @@ SMALL = {
         Config(
             model=ModelConfig(
                 event_shape=(28, 28, 1),
-                flow=RealNVPConfig(scales=2, blocks=2, checkerboard="packed", network_dtype="bfloat16"),
+                flow=RealNVPConfig(scales=2, blocks=2, checkerboard="packed"),
                 pixels=PixelsConfig(alpha=0.0005),
             ),
             data=DataConfig(name="fashion_mnist", flips=True),
             train=TrainConfig(
-                steps=7500, schedule="cosine", warmup_steps=200, l2=5e-5, ema_decay=0.999, evaluate_every=750
+                steps=7500, schedule="cosine", warmup_steps=200, l2=5e-5, network_dtype="bfloat16", ema_decay=0.999,
+                evaluate_every=750,
             ),
         ),
         source="thesis section 5.3, two scales of 32 and 64 maps for two CPU cores",

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.config import ModelConfig
+from nvp_tf.config import Config
 from nvp_tf.data import evaluation_batches
 from nvp_tf.models.build import build
 from nvp_tf.training.divergence import Divergence
@@ -21,15 +21,14 @@ class Health:
     """Measures a flow as a run of its config is loaded: with its networks in float32.
 
     Args:
-      flow: a `Flow` of `config`, or of its bfloat16 networks; its weights are read anew each time.
-      config: its model.
+      flow: the `Flow` in training; its weights are read anew each time.
+      config: the run's.
       split: a `Split`; its first examples are measured.
     """
 
-    def __init__(self, flow, config: ModelConfig, split):
-        exact = config.exact()
+    def __init__(self, flow, config: Config, split):
         self.flow = flow
-        self.measured = flow if exact == config else build(exact)
+        self.measured = flow if config.train.network_dtype == "float32" else build(config.model)
         x = next(iter(evaluation_batches(split, EXAMPLES, EXAMPLES)))
         discrete = flow.pixels is not None
         self.v = flow.pixels.dequantize(x, flow.CELL_CENTRE) if discrete else tf.cast(x, flow.compute_dtype)

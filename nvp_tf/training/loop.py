@@ -47,7 +47,7 @@ class Training:
         self.calls = Calls(config, flow.count_params(), strategy.num_replicas_in_sync)
         self.call = steps_of_a_call(self.state, strategy, self.calls)
         self.evaluator = Evaluator(flow)
-        self.health = Health(flow, config.model, dataset.valid)
+        self.health = Health(flow, config, dataset.valid)
         self.statistics = train.recompute_statistics and BatchStatistics(
             flow, dataset.train, train.batch_size, train.seed, train.recompute_statistics
         )
@@ -135,7 +135,7 @@ class Training:
         self.told.steps(progress.step, losses, seconds)
         if self.told.of_steps and self.told.utilization is None and self.strategy.num_replicas_in_sync == 1:
             graph = self.call.get_concrete_function(*arguments).graph
-            self.told.utilization = Utilization(graph, getattr(self.config.model.flow, "network_dtype", "float32"))
+            self.told.utilization = Utilization(graph, self.config.train.network_dtype)
 
     def _blame(self, step, loss, norm):
         """Raises Divergence for the step that was the last."""
