@@ -11,14 +11,12 @@ from nvp_tf.models.build import build
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("preset", "spread"), [("realnvp_digits", 0.1), ("realnvp_photos", 0.03), ("realnvp_two_moons", 0.1)]
-)
-def test_one_image_one_score(preset, spread, tmp_path):
-    """At the presets' sizes, with random weights: so far spread as float32 still inverts them."""
+@pytest.mark.parametrize("preset", ["realnvp_digits", "realnvp_photos", "realnvp_two_moons"])
+def test_one_image_one_score(preset, tmp_path):
+    """At the presets' sizes, with random weights."""
     config = presets.get(preset).config
     flow, splits = build(config.model), data.load(config.data)
-    randomize(flow, spread=spread)
+    randomize(flow, spread=0.1)
     x = np.concatenate(list(data.evaluation_batches(splits.train, 100, 1000)))
     scores = flow.log_prob(x[:200]).numpy()
     path = export(flow, tmp_path / "model", x[:100], scores)["path"]
