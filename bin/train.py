@@ -20,7 +20,13 @@ flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
 flags.DEFINE_string("dataset", None, "Another data set than the preset's, by name.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
 flags.DEFINE_multi_string("set", [], "Changes a key of the preset's config, such as --set=train.steps=1000.")
-flags.DEFINE_enum("strategy", "mirrored", ["mirrored", "none"], "How replicas are trained: one on each device, or one.")
+flags.DEFINE_enum(
+    "strategy",
+    "mirrored",
+    ["mirrored", "multiworker", "none"],
+    "What a step is spread over: this machine's GPUs or its CPU; processes, by TF_CONFIG or Slurm; nothing.",
+)
+flags.DEFINE_float("worker_timeout", 600.0, "Seconds that multiworker waits for all workers to begin.", lower_bound=0.0)
 flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
@@ -34,12 +40,13 @@ def main():
     from nvp_tf import data, training
     from nvp_tf.run_dir import RunDir
 
+    strategy = training.make_strategy(FLAGS.strategy, FLAGS.worker_timeout)
     if config is None:
         config = RunDir(FLAGS.run_dir).config
     dataset = data.load(config.data)
     if FLAGS.preset:
         config = config.for_data(config.data, dataset.event_shape, dataset.levels).override(model_and_train_keys())
-    return training.train(config, dataset, FLAGS.run_dir, training.make_strategy(FLAGS.strategy), FLAGS.progress)
+    return training.train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
 
 
 def preset_config():

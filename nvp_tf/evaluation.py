@@ -15,10 +15,11 @@ class Evaluator:
     Args:
       flow: a `Flow`.
       batch_size: examples a call; the last call may have fewer.
+      workers: the `Workers` that share the batches, of whom each then has all scores; None for this process alone.
     """
 
-    def __init__(self, flow, batch_size=100):
-        self.flow, self.batch_size = flow, batch_size
+    def __init__(self, flow, batch_size=100, workers=None):
+        self.flow, self.batch_size, self.workers = flow, batch_size, workers
         dtype = tf.uint8 if flow.pixels is not None else flow.compute_dtype
         noise = tf.TensorSpec(flow.event_shape)
         self._log_prob = tf.function(
@@ -30,11 +31,16 @@ class Evaluator:
     def log_probs(self, split, noise_samples=1, limit=None, progress=lambda batches: batches):
         """Log-likelihood of each example under each noise pattern: float64 [examples, noise_samples], nats."""
         patterns = [self.flow.noise_pattern(k) for k in range(noise_samples)]
-        rows = [
-            np.stack([self._log_prob(x, pattern) for pattern in patterns], axis=1)
-            for x in progress(evaluation_batches(split, self.batch_size, limit))
-        ]
-        return np.concatenate(rows).astype(np.float64)
+        index, count = (self.workers.index, self.workers.count) if self.workers else (0, 1)
+        scores = np.zeros((min(split.size, limit or split.size), noise_samples), self.flow.compute_dtype)
+        batches = evaluation_batches(split, self.batch_size, limit, (index, count))
+        for number, x in enumerate(progress(batches)):
+            start = (index + number * count) * self.batch_size
+            rows = np.stack([self._log_prob(x, pattern) for pattern in patterns], axis=1)
+            scores[start : start + len(rows)] = rows
+        if self.workers:
+            scores = self.workers.total(scores)
+        return scores.astype(np.float64)
 
     def evaluate(self, split, noise_samples=1, limit=None, progress=lambda batches: batches):
         """The figures that a run reports.

@@ -8,6 +8,7 @@ from nvp_tf.run_dir import RunDir
 from nvp_tf.training.divergence import Diverged
 from nvp_tf.training.loop import Training
 from nvp_tf.training.strategies import make_strategy
+from nvp_tf.training.workers import Workers
 
 __all__ = ["Diverged", "check_fits", "make_strategy", "train"]
 
@@ -20,7 +21,8 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
       dataset: what to train on.
       run_dir: a folder: new, or of an earlier part of the same run, which goes on to the bit as if
         it had never stopped.
-      strategy: a `tf.distribute` strategy; None for MirroredStrategy over the devices that are there.
+      strategy: a `tf.distribute` strategy; None for MirroredStrategy over the devices that are there. Of several
+        workers each calls this with the same arguments; only the chief uses run_dir.
       progress: whether to tell of steps on stderr, and not of evaluations alone.
 
     Returns:
@@ -29,7 +31,8 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
     Raises:
       UserError: data of another shape, a folder of another run or of one that is being trained, a full disk.
       Diverged: after `config.train.rollbacks` times with a lower rate.
-      KeyboardInterrupt: after Ctrl-C; its kind `ResumeLater` after SIGTERM. The state is saved.
+      KeyboardInterrupt: after Ctrl-C; its kind `ResumeLater` after SIGTERM. The state is saved. ResumeLater also
+        where another worker ended.
     """
     check_fits(config, dataset)
     strategy = strategy or make_strategy("mirrored")
@@ -39,9 +42,25 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
             f"batch_size is {config.train.batch_size}, expected at least one example "
             f"for each of {strategy.num_replicas_in_sync} replicas"
         )
-    run = RunDir.create(run_dir, config)
-    with run.locked():
-        return Training(config, dataset, run, strategy, progress).fit()
+    workers = Workers(strategy)
+    with workers.noticed():
+        _check_same(config, dataset, workers)
+        if not workers.chief:
+            return Training(config, dataset, RunDir(run_dir), strategy, workers, progress).fit()
+        run = RunDir.create(run_dir, config)
+        with run.locked():
+            return Training(config, dataset, run, strategy, workers, progress).fit()
+
+
+def _check_same(config, dataset, workers):
+    """Raises UserError in a worker that does not train what the chief does."""
+    sizes = [dataset.train.size, dataset.valid.size, dataset.test.size]
+    chiefs = workers.from_chief(lambda: {"config": config.to_json(), "sizes": sizes})
+    differences = config.differences(Config.from_json(chiefs["config"]))
+    if sizes != chiefs["sizes"]:
+        differences += [f"examples of {dataset.name}: {sizes} != {chiefs['sizes']}"]
+    if differences:
+        raise UserError(f"worker {workers.index} and the chief train different things: {'; '.join(differences)}")
 
 
 def check_fits(config: Config, dataset: DataSet):

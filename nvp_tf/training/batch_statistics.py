@@ -4,10 +4,12 @@ The running ones follow the last few batches: with momentum 0.9 about ten, and o
 A held-out score computed with them jumps from one evaluation to the next.
 """
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.data import training_batches
+from nvp_tf.data import training_calls
 
 
 class BatchStatistics:
@@ -23,20 +25,28 @@ class BatchStatistics:
       flow: a `Flow`.
       split: the training `Split`. batch_size, seed: as in training.
       batches: how many of training's first batches.
+      strategy: spreads each batch over its replicas, as in training; None for the current one.
     """
 
-    def __init__(self, flow, split, batch_size, seed, batches):
+    def __init__(self, flow, split, batch_size, seed, batches, strategy=None):
+        strategy = strategy or tf.distribute.get_strategy()
         self.layers = [layer for layer in flow._flatten_layers() if hasattr(layer, "running_variance")]
-        self.batches = training_batches(split, batch_size, seed).take(batches)
-        self._move = tf.function(
-            lambda batch: flow.log_prob(batch["x"], batch.get("noise"), training=True), autograph=False
+        self.count = batches
+        self.batches = strategy.distribute_datasets_from_function(
+            lambda pipeline: training_calls(split, batch_size, seed, range(batches), 1, pipeline)
         )
+
+        def normalize(batch):
+            batch = {name: value[:, 0] for name, value in batch.items()}
+            flow.log_prob(batch["x"], batch.get("noise"), training=True)
+
+        self._move = tf.function(lambda batch: strategy.run(normalize, args=(batch,)), autograph=False)
 
     def recompute(self):
         """Sets them. The weights and the batches alone decide to what; does nothing without batch normalization."""
         if not self.layers:
             return
-        found = [self._of(batch) for batch in self.batches]
+        found = [self._of(batch) for batch in itertools.islice(self.batches, self.count)]
         for number, layer in enumerate(self.layers):
             means, variances = (np.stack([one[number][part] for one in found]) for part in (0, 1))
             layer.running_mean.assign(means.mean(axis=0))

@@ -1,6 +1,7 @@
 """The training loop: steps, evaluations, what is kept of them, and every way that it can end or go on."""
 
 import contextlib
+import dataclasses
 import errno
 import math
 import os
@@ -11,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.checkpoints import Progress
-from nvp_tf.data import training_batches, training_calls
-from nvp_tf.errors import UserError, reason
+from nvp_tf.data import training_calls
+from nvp_tf.errors import ResumeLater, UserError, reason
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.figures import layout
 from nvp_tf.figures.samples import default_count, has_picture, sample_picture
@@ -31,40 +32,41 @@ from nvp_tf.training_state import TrainingState
 class Training:
     """The loop: what is done at each step, every so often, and at the end.
 
-    All that decides how it goes on is in `state` and `progress`, and so in each checkpoint.
+    All that decides how it goes on is in `state` and `progress`, and so in each checkpoint. Of several workers the
+    chief alone reads and writes the run; the others have its state, and come to its decisions.
     """
 
-    def __init__(self, config, dataset, run, strategy, progress):
-        self.config, self.dataset, self.run, self.strategy = config, dataset, run, strategy
+    def __init__(self, config, dataset, run, strategy, workers, progress):
+        self.config, self.dataset, self.run, self.strategy, self.workers = config, dataset, run, strategy, workers
         train = config.train
         keras.utils.set_random_seed(train.seed)  # of the initial weights; nothing later draws from it
         self.checkpoints = run.checkpoints(train.keep_checkpoints)
         with strategy.scope():
             self.state = TrainingState(config)
-            found = self.checkpoints.load(self.state.everything)
-        self.begun, self.progress = found is not None, found or Progress()
+        self.progress = self._load()
+        self.begun, self.progress = self.progress is not None, self.progress or Progress()
         flow = self.state.evaluated
         self.calls = Calls(config, flow.count_params(), strategy.num_replicas_in_sync)
         self.call = steps_of_a_call(self.state, strategy, self.calls)
-        self.evaluator = Evaluator(flow)
+        self.evaluator = Evaluator(flow, workers=workers)
         self.health = Health(flow, config, dataset.valid)
         self.statistics = train.recompute_statistics and BatchStatistics(
-            flow, dataset.train, train.batch_size, train.seed, train.recompute_statistics
+            flow, dataset.train, train.batch_size, train.seed, train.recompute_statistics, strategy
         )
         self.saved_step, self.saved_at = self.progress.step, time.monotonic()
         self.stopping = Stopping()
         start = self.progress.step
-        self.told = Narration(train.steps, train.batch_size, train.evaluate_every, start, progress, self._shown)
+        told = progress and workers.chief
+        self.told = Narration(train.steps, train.batch_size, train.evaluate_every, start, told, self._shown)
+        self.told.silent = not workers.chief
 
     def fit(self) -> dict:
         self.told.say(self._introduction())
         with self.stopping.signals_caught(), self.told:
             if not self.begun:
                 self._begin_run()
-            with self._writing():
-                self._write_records()  # without what came after the checkpoint: it will come again
-                events = tf.summary.create_file_writer(str(self.run.tensorboard))
-            with events.as_default():
+            self._write_records()  # without what came after the checkpoint: it will come again
+            with self._events().as_default():
                 while self.progress.step < self.config.train.steps or not self.progress.evaluated:
                     try:
                         self._go_on()
@@ -81,37 +83,40 @@ class Training:
             f"{self.config.model.flow.kind} of {state.flow.count_params():,} parameters on {data.name}: "
             f"{data.train.size:,} training and {data.valid.size:,} validation examples\n"
             f"{train.steps:,} steps of {train.batch_size} examples, {epochs:,.1f} epochs, "
-            f"on {replicas} replica{'s' * (replicas > 1)} ({device}), into {self.run.path}"
+            f"on {replicas} replica{'s' * (replicas > 1)} ({device}"
+            + (f" in each of {self.workers.count} workers" if self.workers.count > 1 else "")
+            + f"), into {self.run.path}"
             + (f"; goes on after step {self.progress.step:,}" if self.begun else "")
         )
 
     def _begin_run(self):
-        whitening = fit_whitening(
-            self.state.flow,
-            self.dataset.train,
-            progress=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
+        whitening = self.workers.from_chief(
+            lambda: fit_whitening(
+                self.state.flow,
+                self.dataset.train,
+                progress=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
+            )
         )
+        self.workers.set_as_chief(self.state.everything)
         self.state.start_average()
         self.progress.untrained = self.evaluator.evaluate(self.dataset.valid, limit=100)["log_prob"]
-        with self._writing():
-            self.run.write_metadata(self.state.flow.count_params(), whitening)
-            self._save()
+        if self.workers.chief:
+            with self._writing():
+                self.run.write_metadata(self.state.flow.count_params(), whitening)
+        self._save()
         self.begun = True
 
     def _go_on(self):
         """Steps from where `progress` stands to the last one, with their evaluations and checkpoints."""
         train, progress = self.config.train, self.progress
-        starts = self.calls.starts(progress.step)
-        batches = training_calls(self.dataset.train, train.batch_size, train.seed, starts, self.calls.size)
-        batches = iter(self.strategy.experimental_distribute_dataset(batches))
+        batches = iter(self._batches(self.calls.starts(progress.step), self.calls.size))
         while True:
-            self._stop_if_asked()
+            self._stop_if_any_is_asked()
             due = progress.step % train.evaluate_every == 0 or progress.step == train.steps
             if due and not progress.evaluated:
                 self._evaluate()
             elif train.checkpoint_minutes and time.monotonic() > self.saved_at + 60 * train.checkpoint_minutes:
-                with self._writing():
-                    self._save()
+                self._save()
             if progress.step == train.steps:
                 return
             self._one_call(batches)
@@ -137,23 +142,37 @@ class Training:
             graph = self.call.get_concrete_function(*arguments).graph
             self.told.utilization = Utilization(graph, self.config.train.network_dtype)
 
-    def _blame(self, step, loss, norm):
-        """Raises Divergence for the step that was the last."""
+    def _batches(self, starts, size):
         train = self.config.train
-        [batch] = training_batches(self.dataset.train, train.batch_size, train.seed, step - 1).take(1)
-        blamed = largest_log_det(self.state.flow, batch)
-        raise Divergence(step, f"loss {loss:g}, gradient norm {norm:g}; {blamed}")
+        return self.strategy.distribute_datasets_from_function(
+            lambda pipeline: training_calls(self.dataset.train, train.batch_size, train.seed, starts, size, pipeline)
+        )
+
+    def _blame(self, step, loss, norm):
+        """Raises Divergence for the step that was the last. Of several workers the chief looks at its own part."""
+
+        def blamed():
+            parts = self.strategy.experimental_local_results
+            batch = next(iter(self._batches([step - 1], 1)))
+            batch = {name: tf.concat(parts(value), axis=0)[:, 0] for name, value in batch.items()}
+            return largest_log_det(self.state.flow, batch)
+
+        raise Divergence(step, f"loss {loss:g}, gradient norm {norm:g}; {self.workers.from_chief(blamed)}")
 
     def _evaluate(self):
         """Scores the state, keeps what is good of it, and makes it a checkpoint that may be gone back to."""
         began, train, progress, flow = time.perf_counter(), self.config.train, self.progress, self.state.evaluated
-        if self.statistics:
-            self.statistics.recompute()
-        score = self.evaluator.evaluate(self.dataset.valid, progress=self._stoppable)
-        row = self._row(score) | self.health.measure()
+        try:
+            if self.statistics:
+                self.statistics.recompute()
+            score = self.evaluator.evaluate(self.dataset.valid, progress=self._stoppable)
+            row = self.workers.from_chief(lambda: self._row(score) | self.health.measure())
+        except tf.errors.OpError:  # another worker is gone, and the state is whole
+            self._save_what_is_new()
+            raise
         check_score(row, progress.rows, progress.untrained, flow.dimensions, train.explosion)
         self.health.check(row, progress.step)
-        best = not any(score["log_prob"] < other["valid_log_prob"] for other in progress.rows)
+        best = not any(row["valid_log_prob"] < other["valid_log_prob"] for other in progress.rows)
         minutes = progress.minutes + (progress.times[-1]["minutes"] if progress.times else 0.0)
         times = {
             "step": progress.step,
@@ -164,18 +183,19 @@ class Training:
         }
         progress.rows.append(row)
         progress.times.append(times)
-        with self._writing():
-            for which in ("last", "best")[: 1 + best]:
-                self.run.save_flow(flow, which)
-            self._write_records()
-            self._write_events(row | times)
-            progress.count, progress.loss, progress.norm = 0, 0.0, 0.0
-            progress.minutes, progress.waiting = 0.0, 0.0
-            self._save()
+        progress.count, progress.loss, progress.norm = 0, 0.0, 0.0
+        progress.minutes, progress.waiting = 0.0, 0.0
+        if self.workers.chief:
+            with self._writing():
+                for which in ("last", "best")[: 1 + best]:
+                    self.run.save_flow(flow, which)
+                self._write_records()
+                self._write_events(row | times)
+        self._save()
         if self.told.utilization:
             self.told.utilization.measure()
         seconds = time.perf_counter() - began
-        self.told.evaluation(progress.step, -row["train_log_prob"], -score["log_prob"], best, seconds)
+        self.told.evaluation(progress.step, -row["train_log_prob"], -row["valid_log_prob"], best, seconds)
 
     def _row(self, score):
         """What metrics.csv has of the steps since the row before: all of it the same each time that they are done."""
@@ -203,33 +223,60 @@ class Training:
             tf.summary.image("samples", np.asarray(picture.convert("RGB"))[None], step)
         tf.summary.flush()
 
+    def _events(self):
+        if not self.workers.chief:
+            return tf.summary.create_noop_writer()
+        with self._writing():
+            return tf.summary.create_file_writer(str(self.run.tensorboard))
+
     def _write_records(self):
-        if self.progress.rows:
-            self.run.write_metrics(self.progress.rows, self.progress.times)
-        if self.progress.rollbacks:
-            self.run.write_rollbacks(self.progress.rollbacks)
+        if not self.workers.chief:
+            return
+        with self._writing():
+            if self.progress.rows:
+                self.run.write_metrics(self.progress.rows, self.progress.times)
+            if self.progress.rollbacks:
+                self.run.write_rollbacks(self.progress.rollbacks)
+
+    def _load(self, evaluated=False):
+        """Sets the state to the newest checkpoint that is whole; its Progress, None where there is none."""
+
+        def load():
+            found = self.checkpoints.load(self.state.everything, evaluated)
+            return found and dataclasses.asdict(found)
+
+        found = self.workers.from_chief(load)
+        if found:
+            self.workers.set_as_chief(self.state.everything)
+        return found and Progress(**found)
 
     def _save(self):
-        self.checkpoints.save(self.state.everything, self.progress)
+        if self.workers.chief:
+            with self._writing():
+                self.checkpoints.save(self.state.everything, self.progress)
         self.saved_step, self.saved_at = self.progress.step, time.monotonic()
+
+    def _save_what_is_new(self):
+        if self.progress.step > self.saved_step:
+            self._save()
 
     def _roll_back(self, divergence):
         """Goes back to the last state that an evaluation found good, with a lower learning rate."""
         train, before = self.config.train, self.progress.rollbacks
         if len(before) == train.rollbacks:
             times = f"{len(before) + 1} times, the last " if before else ""
+            kept = self.workers.from_chief(self._good_step)
             raise Diverged(
-                f"training diverged {times}at {divergence}; the checkpoint of step {self._good_step()} is kept; try a "
+                f"training diverged {times}at {divergence}; the checkpoint of step {kept} is kept; try a "
                 f"lower train.learning_rate, a longer train.warmup_steps or a smaller train.clip_norm in a new run_dir"
             )
-        self.progress = self.checkpoints.load(self.state.everything, evaluated=True)
+        self.progress = self._load(evaluated=True)
         record = {"step": divergence.step, "to_step": self.progress.step, "reason": divergence.reason}
         self.progress.rollbacks = [*before, record]
         factor = train.rollback_factor ** len(self.progress.rollbacks)
         self.state.rate_factor.assign(factor)
-        with self._writing():
-            self._save()
-            self._write_records()
+        self._save()
+        self._write_records()
         self.told.say(
             f"diverged at {divergence}\nback to step {self.progress.step:,} with the learning rate times {factor:g}, "
             f"rollback {len(before) + 1} of {train.rollbacks}"
@@ -239,10 +286,7 @@ class Training:
         return max(checkpoint.step for checkpoint in self.checkpoints.list() if checkpoint.evaluated)
 
     def _report(self):
-        best = self.run.load_flow("best")
-        figures = Evaluator(best).evaluate(self.dataset.test, progress=self._stoppable)
-        with self._writing():
-            self.run.write_score("test", figures)
+        figures = self.workers.from_chief(self._score_test)
         last = self.progress.times[-1]
         return figures | {
             "split": "test",
@@ -255,6 +299,13 @@ class Training:
             "parameters": self.state.flow.count_params(),
             "run_dir": str(self.run.path),
         }
+
+    def _score_test(self):
+        best = self.run.load_flow("best")
+        figures = Evaluator(best).evaluate(self.dataset.test, progress=self._stoppable)
+        with self._writing():
+            self.run.write_score("test", figures)
+        return figures
 
     def _bits(self, log_prob):
         flow = self.state.flow
@@ -285,10 +336,15 @@ class Training:
         """After a signal: saves the steps that were done, and raises. Called where `state` and `progress` agree."""
         if self.stopping.asked is None:
             return
-        if self.progress.step > self.saved_step:
-            with self._writing():
-                self._save()
+        self._save_what_is_new()
         raise self.stopping.asked(f"stopped after step {self.progress.step}: the same command goes on from there")
+
+    def _stop_if_any_is_asked(self):
+        """After a signal to one of the workers all of them stop, at the same step."""
+        kinds = (KeyboardInterrupt, ResumeLater)
+        asked = self.workers.total(np.array([kind is self.stopping.asked for kind in kinds], np.int32))
+        self.stopping.asked = next((kind for kind, count in zip(kinds, asked, strict=True) if count), None)
+        self._stop_if_asked()
 
 
 def _why(error):

@@ -31,6 +31,7 @@ class Narration:
         self.seconds, self.losses = collections.deque(maxlen=200), collections.deque(maxlen=100)
         self.evaluation_seconds = 0.0
         self.utilization = None  # a `Utilization`, once there is a graph
+        self.silent = False  # where another process tells the same
 
     def __enter__(self):
         return self
@@ -39,8 +40,9 @@ class Narration:
         self.bar.close()
 
     def say(self, line):
-        tqdm.write(line, file=sys.stderr)
-        sys.stderr.flush()
+        if not self.silent:
+            tqdm.write(line, file=sys.stderr)
+            sys.stderr.flush()
 
     def batches(self, batches, what):
         """Shows how far a pass over a data set is."""

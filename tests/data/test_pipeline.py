@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nvp_tf.data import evaluation_batches, training_batches
+from nvp_tf.data import evaluation_batches, training_batches, training_calls
 from nvp_tf.data.split import ArraySplit, Flipped
 from nvp_tf.errors import UserError
 
@@ -73,6 +73,32 @@ def test_vectors_have_no_noise_and_static_shapes_are_whole():
     images = training_batches(numbered(), 4, 0).element_spec
     assert images["x"] == tf.TensorSpec([4, 2, 2, 1], tf.uint8)
     assert images["noise"].dtype == tf.float32
+
+
+@pytest.mark.parametrize(("processes", "replicas", "sizes"), [(2, 2, [4, 3]), (2, 4, [2, 2, 2, 1]), (1, 2, [4, 3])])
+def test_replicas_share_the_same_batches(processes, replicas, sizes):
+    """To the bit, each its rows."""
+    split = Flipped(numbered())
+    whole = first(split, 4, batch_size=sum(sizes), start_step=4)
+    shared = [[], []]  # steps 4 and 5, then 6 and 7: the parts of each replica
+    for process in range(processes):
+        pipeline = tf.distribute.InputContext(processes, process, replicas)
+        parts = iter(training_calls(split, sum(sizes), 3, [4, 6], 2, pipeline))
+        for call in shared:
+            call += [next(parts) for _ in range(replicas // processes)]
+    assert [[len(part["x"]) for part in call] for call in shared] == [sizes, sizes]
+    for number, batch in enumerate(whole):
+        for name, value in batch.items():
+            rows = [part[name][:, number % 2] for part in shared[number // 2]]
+            assert np.concatenate(rows).tobytes() == value.tobytes()
+
+
+def test_evaluation_is_shared_by_batches():
+    shares = [[x.numpy() for x in evaluation_batches(numbered(), 5, share=(k, 3))] for k in range(3)]
+    whole = [x.numpy() for x in evaluation_batches(numbered(), 5)]
+    assert [len(share) for share in shares] == [2, 1, 1]
+    for number, batch in enumerate(whole):
+        np.testing.assert_array_equal(shares[number % 3][number // 3], batch)
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(None, [5, 5, 5, 2]), (7, [5, 2]), (99, [5, 5, 5, 2])])
