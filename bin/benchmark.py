@@ -23,13 +23,16 @@ flags.DEFINE_string(
 )
 
 # Of single workloads; one that does not take an option says so.
-OPTIONS = ["against", "run_dir", "model", "rounds", "seconds", "starts"]
+OPTIONS = ["against", "run_dir", "model", "rounds", "seconds", "starts", "minutes", "steps", "picture"]
 flags.DEFINE_enum("against", None, ["torch"], "Peers to time a model beside: PyTorch's and others (`bin/setup peers`).")
 flags.DEFINE_string("run_dir", None, "The run's folder.")
 flags.DEFINE_string("model", None, "The export, saved_models/NAME or a version of it.")
 flags.DEFINE_integer("rounds", None, "How often each contender is timed.", lower_bound=1)
 flags.DEFINE_float("seconds", None, "For how long each time, at least.", lower_bound=0.0)
 flags.DEFINE_integer("starts", None, "How often each contender is started.", lower_bound=1)
+flags.DEFINE_float("minutes", None, "For how long a peer is trained.", lower_bound=0.0)
+flags.DEFINE_integer("steps", None, "How many steps our own run has.", lower_bound=10)
+flags.DEFINE_string("picture", None, "A file for the curves.")
 
 
 def main(name=None):
