@@ -100,7 +100,7 @@ class BatchNorm(keras.layers.Layer):
 
     def build(self, input_shape):
         shape = (input_shape[-1],)
-        running = {"shape": shape, "trainable": False, "aggregation": "mean"}
+        running = {"shape": shape, "trainable": False, "aggregation": "only_first_replica"}
         self.running_mean = self.add_weight(name="running_mean", initializer="zeros", **running)
         self.running_variance = self.add_weight(name="running_variance", initializer="ones", **running)
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
@@ -112,7 +112,7 @@ class BatchNorm(keras.layers.Layer):
         if self._fusable(x):
             y, mean, variance = self._fused(x)
         else:
-            mean, variance = moments(tf.cast(x, self.variable_dtype))
+            mean, variance = moments(tf.cast(x, self.variable_dtype), about=self.running_mean)
             y = self._normalize(x, mean, variance)
         move((self.running_mean, self.running_variance), (mean, variance), self.momentum)
         return y

@@ -16,26 +16,36 @@ def sum_over_replicas(value):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def moments(x, weights=None):
+def moments(x, weights=None, about=0.0):
     """Mean and biased variance of the last axis over every other axis and every replica.
 
-    Two passes, since E[x^2] - E[x]^2 loses its digits where the mean is far from 0.
+    Two passes on each replica, since E[x^2] - E[x]^2 loses its digits where the mean is far from 0. Replicas' counts
+    n_r, means m_r and sums of squares s_r make those of all in one exchange, about a point a:
+
+        mean = a + sum n_r (m_r - a) / n,    variance = sum (s_r + n_r (m_r - a)^2) / n - (mean - a)^2
 
     Args:
       x: [n, ..., channels] float.
       weights: [..., channels] float or None. 1 where an entry counts, 0 where it does not.
+      about: [channels], near the mean and the same on each replica, such as the running mean.
 
     Returns:
       (mean, variance), each [channels].
     """
     weights = tf.ones_like(x) if weights is None else tf.broadcast_to(weights, tf.shape(x))
     axes = list(range(x.shape.rank - 1))
-    totals = tf.stack([tf.reduce_sum(weights * x, axes), tf.reduce_sum(weights, axes)])
-    totals = sum_over_replicas(totals)
-    count = tf.maximum(totals[1], 1)  # a channel with no counted entry has mean and variance 0
-    mean = totals[0] / count
-    variance = sum_over_replicas(tf.reduce_sum(weights * tf.square(x - mean), axes)) / count
-    return mean, variance
+    count = tf.reduce_sum(weights, axes)
+    mean = tf.reduce_sum(weights * x, axes) / tf.maximum(count, 1)  # a channel with no counted entry has 0 and 0
+    squares = tf.reduce_sum(weights * tf.square(x - mean), axes)
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return mean, squares / tf.maximum(count, 1)
+    apart = mean - about
+    count, apart, squares = tf.unstack(
+        sum_over_replicas(tf.stack([count, count * apart, squares + count * tf.square(apart)]))
+    )
+    apart, squares = apart / tf.maximum(count, 1), squares / tf.maximum(count, 1)
+    return tf.where(count > 0, about + apart, 0), tf.maximum(squares - tf.square(apart), 0)
 
 
 def move(running, batch, momentum):

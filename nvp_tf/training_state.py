@@ -27,6 +27,17 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return rate * 0.5 * (1 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
 
 
+class OfSums:
+    """For an optimizer of gradients that are summed over replicas already: Keras would do it once more."""
+
+    def _all_reduce_sum_gradients(self, gradients_and_variables):
+        return gradients_and_variables
+
+
+class Adam(OfSums, keras.optimizers.Adam):
+    """Keras' Adam."""
+
+
 class TrainingState(keras.Model):
     """All that a step reads and moves.
 
@@ -45,7 +56,7 @@ class TrainingState(keras.Model):
                 layer.recompute = train.recompute_couplings
         self.averaged = build(config.model, network_dtype=train.network_dtype) if train.ema_decay else None
         self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
-        self.optimizer = keras.optimizers.Adam(LearningRate(train, self.rate_factor))
+        self.optimizer = Adam(LearningRate(train, self.rate_factor))
         self.optimizer.build(self.flow.trainable_variables)
         self.built = True
 
@@ -78,15 +89,14 @@ class TrainingState(keras.Model):
             loss = -tf.reduce_sum(log_prob) / count
             penalty = self.config.l2 * weight_penalty(self.flow.weight_scales) / replicas
             total = loss + penalty
-        gradients = sum_over_replicas(tape.gradient(total, variables))
+        *gradients, loss = sum_over_replicas([*tape.gradient(total, variables), loss])
         norm = tf.linalg.global_norm(gradients)
         if self.config.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm, norm)
         # No NaN reaches the weights: they must still tell which layer it came from.
         gradients = [tf.where(tf.math.is_finite(norm), g, 0) for g in gradients]
-        # Keras sums over replicas once more.
-        self.optimizer.apply_gradients([(g / replicas, v) for g, v in zip(gradients, variables, strict=True)])
-        return sum_over_replicas(loss), norm
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return loss, norm
 
     def move_average(self):
         """averaged += (1 - decay) (flow - averaged); the decay grows to its value over the first steps."""

@@ -18,7 +18,7 @@ from nvp_tf.evaluation import Evaluator
 from nvp_tf.run_dir import RunDir
 from nvp_tf.training.loop import Training
 from nvp_tf.training.strategies import make_strategy
-from nvp_tf.training_state import TrainingState
+from nvp_tf.training_state import OfSums, TrainingState
 
 DIGITS = load(DataConfig("digits"))
 COLUMNS = [
@@ -50,13 +50,17 @@ def test_two_replicas_are_one(checkerboard, batch_norm, clip_norm):
         np.testing.assert_allclose(b, a, rtol=0, atol=1e-5)
 
 
+class SGD(OfSums, keras.optimizers.SGD):
+    pass
+
+
 def sgd_steps(config, number, steps=12):
     """(weights after the steps, flow and average; before them; gradient norms)."""
     keras.utils.set_random_seed(0)
     strategy = replicas(number)
     with strategy.scope():
         state = TrainingState(config)
-        state.optimizer = keras.optimizers.SGD(0.01)
+        state.optimizer = SGD(0.01)
         state.optimizer.build(state.flow.trainable_variables)
         # At beta 0 the zeros of a masked input, whose mean is 0 after a batch norm, sit on the kink of the
         # network's first ReLU: the sign of a rounding error would choose the gradient of all of them at once.

@@ -34,7 +34,7 @@ class BatchNormalization(Bijective):
     def _build(self, event_shape):
         if event_shape != self.mask.shape:
             raise ValueError(f"{self.name}: event shape is {event_shape}, expected the mask's {self.mask.shape}")
-        running = {"shape": event_shape[-1:], "trainable": False, "aggregation": "mean"}
+        running = {"shape": event_shape[-1:], "trainable": False, "aggregation": "only_first_replica"}
         self.running_mean = self.add_weight(name="running_mean", initializer="zeros", **running)
         self.running_variance = self.add_weight(name="running_variance", initializer="ones", **running)
 
@@ -49,7 +49,7 @@ class BatchNormalization(Bijective):
 
     def _move(self, x):
         """This batch's statistics, after the running ones have moved towards them."""
-        mean, variance = moments(x, tf.constant(~self.mask, x.dtype))
+        mean, variance = moments(x, tf.constant(~self.mask, x.dtype), self.running_mean)
         # A channel that is kept whole has no statistics: it stays at mean 0 and variance 1.
         changes = tf.constant((~self.mask).any(axis=tuple(range(self.mask.ndim - 1))))
         variance = tf.where(changes, variance, 1)
