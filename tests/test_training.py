@@ -3,22 +3,22 @@
 import csv
 import signal
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from commands import EVERY, STEPS, digits_run, figures, leftovers
+from sgd import assert_same_steps, sgd_config, sgd_steps
 
 import nvp_tf
 from nvp_tf import training
 from nvp_tf.config import DataConfig
-from nvp_tf.data import from_arrays, load, training_batches
+from nvp_tf.data import from_arrays, load
 from nvp_tf.errors import ResumeLater
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.run_dir import RunDir
 from nvp_tf.training.loop import Training
 from nvp_tf.training.strategies import make_strategy
-from nvp_tf.training_state import OfSums, TrainingState
+from nvp_tf.training_state import TrainingState
 
 DIGITS = load(DataConfig("digits"))
 COLUMNS = [
@@ -33,58 +33,12 @@ TIMES = ["step", "minutes", "images_per_second", "waiting_for_data", "memory_gig
     [("masked", True, 1e6), ("packed", True, 1e6), ("masked", True, 0.5), ("packed", False, 0.5)],
 )
 def test_two_replicas_are_one(checkerboard, batch_norm, clip_norm):
-    """SGD, which does not hide a gradient's scale as Adam does; 7 examples are 4 and 3."""
-    config = nvp_tf.preset(
-        "realnvp_digits",
-        *("model.flow.scales=1", "model.flow.filters=3", "model.flow.blocks=1", "model.flow.couplings=1"),
-        f"model.flow.checkerboard={checkerboard}",
-        *("train.batch_size=7", "train.l2=0.01", "train.ema_decay=0.9", f"train.clip_norm={clip_norm}"),
-        f"model.flow.batch_norm={str(batch_norm).lower()}",
-    )
-    ends = [sgd_steps(config, number) for number in (1, 2)]
-    (one, start, norms), (two, _, norms_of_two) = ends
-    assert (min(norms) > clip_norm) == (clip_norm < 1), norms
-    np.testing.assert_allclose(norms_of_two, norms, rtol=1e-4)
-    assert max(np.abs(a - b).max() for a, b in zip(one, start, strict=True)) > 0.01
-    for a, b in zip(one, two, strict=True):
-        np.testing.assert_allclose(b, a, rtol=0, atol=1e-5)
-
-
-class SGD(OfSums, keras.optimizers.SGD):
-    pass
-
-
-def sgd_steps(config, number, steps=12):
-    """(weights after the steps, flow and average; before them; gradient norms)."""
-    keras.utils.set_random_seed(0)
-    strategy = replicas(number)
-    with strategy.scope():
-        state = TrainingState(config)
-        state.optimizer = SGD(0.01)
-        state.optimizer.build(state.flow.trainable_variables)
-        # At beta 0 the zeros of a masked input, whose mean is 0 after a batch norm, sit on the kink of the
-        # network's first ReLU: the sign of a rounding error would choose the gradient of all of them at once.
-        for weight in state.flow.trainable_variables:
-            if weight.path.endswith("/beta"):
-                weight.assign(weight + 0.1)
-        state.start_average()
-
-    @tf.function
-    def step(batch):
-        _, norm = strategy.run(state.replica_step, args=(batch,))
-        state.move_average()
-        return strategy.experimental_local_results(norm)[0]
-
-    weights = lambda: state.flow.get_weights() + state.averaged.get_weights()  # noqa: E731
-    begin = weights()
-    batches = strategy.experimental_distribute_dataset(training_batches(DIGITS.train, config.train.batch_size, seed=0))
-    sizes = {}
-    norms = []
-    for batch, _ in zip(batches, range(steps), strict=False):
-        sizes = [len(part) for part in strategy.experimental_local_results(batch["x"])]
-        norms.append(float(step(batch)))
-    assert sizes == ([7] if number == 1 else [4, 3])
-    return weights(), begin, norms
+    """7 examples are 4 and 3."""
+    batch_norm = str(batch_norm).lower()
+    config = sgd_config(f"checkerboard={checkerboard}", f"batch_norm={batch_norm}", clip_norm=clip_norm)
+    one, two = (sgd_steps(config, replicas(number), DIGITS, steps=12) for number in (1, 2))
+    assert (list(one["sizes"]), list(two["sizes"])) == ([7], [4, 3])
+    assert_same_steps(one, two, clip_norm)
 
 
 @pytest.mark.parametrize("number", [1, 2])

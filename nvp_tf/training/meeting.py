@@ -4,7 +4,7 @@ That server waits an hour for a worker that does not come, deaf to signals and t
 first say to the chief, at its address, that they are there; when all are, it lets them begin together.
 
     worker -> chief   {"worker": 1, "workers": 2}
-    chief -> worker   "there?"    once all have come
+    chief -> worker   "there?"    once all have come; again, where one of them had left meanwhile
     worker -> chief   "here"
     chief -> worker   "begin"     once all have answered
 """
@@ -55,6 +55,7 @@ def _receive(cluster, deadline, seconds, say):
             door.settimeout(1.0)
             with contextlib.suppress(OSError):
                 other = sockets.enter_context(door.accept()[0])
+                other.settimeout(_ANSWER)
                 hello = _line(other)
                 number = hello.get("worker") if isinstance(hello, dict) else None
                 if isinstance(number, int) and 0 < number < cluster.size:
@@ -76,7 +77,7 @@ def _receive(cluster, deadline, seconds, say):
 
 def _come(cluster, deadline, seconds, say):
     """What the others do. Where a chief of before is still ending, or the host is not known yet: again."""
-    said = False
+    told = False
     while time.monotonic() < deadline:
         with (
             contextlib.suppress(OSError),
@@ -84,11 +85,13 @@ def _come(cluster, deadline, seconds, say):
         ):
             _send(chief, {"worker": cluster.index, "workers": cluster.size})
             chief.settimeout(max(deadline - time.monotonic(), 0.1))
-            if _line(chief) == "there?" and _ask(chief, "here") == "begin":
+            while (said := _line(chief)) == "there?":
+                _send(chief, "here")
+            if said == "begin":
                 return
-        if not said:
+        if not told:
             say(f"waiting for the chief, {cluster.addresses[0]}")
-            said = True
+            told = True
         time.sleep(0.2)
     raise UserError(
         f"the chief, worker 0 at {cluster.addresses[0]}, did not let worker {cluster.index} begin "
@@ -105,7 +108,6 @@ def _named(cluster, come):
 def _ask(other, question):
     """The answer; None where there is no sense in it, or nobody."""
     with contextlib.suppress(OSError):
-        other.settimeout(_ANSWER)
         _send(other, question)
         return _line(other)
 
@@ -117,8 +119,6 @@ def _send(other, value):
 def _line(other):
     """The next line's value; None where it is none of ours, such as another program's greeting."""
     received = b""
-    if other.gettimeout() is None or other.gettimeout() == 0:
-        other.settimeout(_ANSWER)
     while not received.endswith(b"\n") and len(received) < 1000:
         byte = other.recv(1)
         if not byte:
