@@ -1,6 +1,7 @@
 """Several processes train as one: the same steps, whoever is killed; and how they find each other."""
 
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -42,23 +43,20 @@ def tf_config(cluster, index):
     return json.dumps({"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}})
 
 
-def start_two(script, *arguments, each=lambda index: []):
-    """Two processes that are a cluster."""
-    cluster = addresses(2)
-    return [
-        subprocess.Popen(
-            [sys.executable, str(ROOT / script), *map(str, [*arguments, *each(index)])],
-            env=ENVIRONMENT | {"TF_CONFIG": tf_config(cluster, index)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(2)
-    ]
+def start(script, cluster, index, *arguments):
+    """A process that is a worker of a cluster."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / script), *map(str, arguments)],
+        env=ENVIRONMENT | {"TF_CONFIG": tf_config(cluster, index)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def train_two(run_dir):
-    return start_two("bin/train.py", *VECTORS, f"--run_dir={run_dir}")
+    cluster = addresses(2)
+    return [start("bin/train.py", cluster, index, *VECTORS, f"--run_dir={run_dir}") for index in range(2)]
 
 
 def after_step(run_dir, step, processes):
@@ -74,11 +72,12 @@ def test_two_workers_are_one(tmp_path):
     """7 examples are 4 and 3; clipping, penalty, average, statistics, losses and scores are of all of them."""
     config = sgd_config(clip_norm=0.5)
     (tmp_path / "config.json").write_text(config.to_json())
-    processes = start_two("tests/sgd.py", tmp_path / "config.json", each=lambda index: [tmp_path / f"{index}.npz"])
+    cluster, files = addresses(2), [tmp_path / f"{index}.npz" for index in range(2)]
+    processes = [start("tests/sgd.py", cluster, index, tmp_path / "config.json", files[index]) for index in range(2)]
     alone = sgd_steps(config, tf.distribute.get_strategy(), load(config.data), steps=20)
     ended = [finish(process) for process in processes]
     assert [status for status, *_ in ended] == [0, 0], ended
-    first, second = (dict(np.load(tmp_path / f"{index}.npz")) for index in range(2))
+    first, second = (dict(np.load(file)) for file in files)
     assert (list(first.pop("sizes")), list(second.pop("sizes"))) == ([4], [3])
     assert all(first[name].tobytes() == second[name].tobytes() for name in first)
     assert_same_steps(alone, first, clip_norm=0.5)
@@ -96,10 +95,14 @@ def whole(tmp_path_factory):
 
 def assert_ends_as(run_dir, whole):
     """Goes on to the end, which is that of the whole run to the bit."""
-    whole_dir, whole_processes = whole
     ended = [finish(process) for process in train_two(run_dir)]
     assert [status for status, *_ in ended] == [0, 0], ended
     assert len({json.loads(out)["log_prob"] for _, out, _ in ended}) == 1
+    assert_ended_as(run_dir, whole)
+
+
+def assert_ended_as(run_dir, whole):
+    whole_dir, whole_processes = whole
     for process in whole_processes:
         assert process.wait(240) == 0
     run, other = RunDir(run_dir), RunDir(whole_dir)
@@ -134,6 +137,35 @@ def test_one_of_two_is_struck(victim, number, seconds, status, words, whole, tmp
         processes[victim].kill()
     assert finish(processes[victim])[0] in (status, -signal.SIGKILL)
     assert_ends_as(tmp_path / "run", whole)
+
+
+@pytest.mark.slow
+def test_workers_that_are_started_again_whenever_they_end(whole, tmp_path):
+    """As by Kubernetes: each by itself, at once, while the other may not know yet."""
+    cluster, running, ends = addresses(2), {}, []
+
+    def keep(index):
+        while True:
+            running[index] = start("bin/train.py", cluster, index, *VECTORS, f"--run_dir={tmp_path / 'run'}")
+            status, _, err = finish(running[index])
+            ends.append((index, status))
+            said[index] = err
+            if status == 0:
+                return
+
+    said = {}
+    keepers = [threading.Thread(target=keep, args=(index,)) for index in range(2)]
+    for keeper in keepers:
+        keeper.start()
+    chance = random.Random(1)
+    for _ in range(6):
+        time.sleep(chance.uniform(5, 25))
+        running[chance.randrange(2)].kill()
+    for keeper in keepers:
+        keeper.join(400)
+    assert [index for index, status in ends if status == 0] in ([0, 1], [1, 0]), (ends, said)
+    assert {status for _, status in ends} <= {0, 75, -signal.SIGKILL}, (ends, said)
+    assert_ended_as(tmp_path / "run", whole)
 
 
 def test_slurms_short_forms():
