@@ -2,6 +2,7 @@
 
 python bin/benchmark.py serving --run_dir=runs/fashion --model=saved_models/fashion --markdown=docs/performance.md
 python bin/benchmark.py two_moons --against=torch
+python bin/benchmark.py --against=torch  # every model
 python bin/benchmark.py --list
 """
 
@@ -40,13 +41,21 @@ def main(name=None):
         for workload in registry.names():
             print(f"{workload:18} {registry.summary(workload)}", file=sys.stderr)
         return {"workloads": registry.names()}
-    if not name:
+    if name:
+        result = measured(name)
+    elif FLAGS.against:
+        result = {workload: measured(workload) for workload in registry.names() if registry.takes(workload, "against")}
+    else:
         raise UserError("expected a workload's name; `bin/benchmark.py --list` shows them")
-    options = {option: FLAGS[option].value for option in OPTIONS if FLAGS[option].present}
-    workload = registry.load(name, options)
-    result = workload.run(**options, say=lambda line: print(line, file=sys.stderr))
     if FLAGS.out:
         write_text(FLAGS.out, json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def measured(name):
+    options = {option: FLAGS[option].value for option in OPTIONS if FLAGS[option].present}
+    workload = registry.load(name, options)
+    result = workload.run(**options, say=lambda line: print(f"{name}: {line}", file=sys.stderr))
     if FLAGS.markdown:
         report.replace_section(FLAGS.markdown, workload.section(result), workload.markdown(result))
     return result

@@ -70,7 +70,7 @@ def run(name, config, batches, points, targets, rounds, seconds, say) -> dict:
 
 
 def _table(config, dtype, batch, points, rounds, seconds, say):
-    config = peers.with_networks_in(config, dtype)
+    config = config.override([f"train.network_dtype={dtype}"])
     with contextlib.ExitStack() as running:
 
         def start(name, *contender):

@@ -42,7 +42,7 @@ _VECTORS = [
 ]
 _IMAGES = [
     Peer("plain PyTorch", PYTORCH, "torch_image"),
-    Peer("plain PyTorch, torch.compile", PYTORCH, "torch_image", {"compiled": True}),
+    Peer("plain PyTorch, torch.compile", PYTORCH, "torch_image", {"compiled": True}),  # faster in bfloat16
 ]
 
 
@@ -54,11 +54,6 @@ def of(config) -> list[Peer]:
 def dtypes(config) -> list[str]:
     """Of the networks, in which ours and the peers' can compute."""
     return ["float32"] if isinstance(config.model.flow, VectorRealNVPConfig) else ["float32", "bfloat16"]
-
-
-def with_networks_in(config, dtype):
-    """The Config with its networks in one of `dtypes(config)`."""
-    return config.override([f"train.network_dtype={dtype}"])
 
 
 def arguments(peer, config, dtype, batch, points, steps) -> dict:

@@ -24,6 +24,10 @@ def summary(name) -> str:
     return ast.get_docstring(ast.parse((_FOLDER / f"{name}.py").read_text(encoding="utf-8"))).splitlines()[0]
 
 
+def takes(name, option) -> bool:
+    return option in inspect.signature(_module(name).run).parameters
+
+
 def load(name, options):
     """The workload's module.
 
@@ -32,7 +36,7 @@ def load(name, options):
     """
     if name not in names():
         raise UserError(f"workload is {name!r}, expected one of {', '.join(names())}")
-    workload = importlib.import_module(f"nvp_tf.benchmark.workloads.{name}")
+    workload = _module(name)
     parameters = inspect.signature(workload.run).parameters
     for option in options:
         if option not in parameters:
@@ -42,3 +46,7 @@ def load(name, options):
         if parameter.default is parameter.empty and parameter.name not in options:
             raise UserError(f"workload {name} needs --{parameter.name}")
     return workload
+
+
+def _module(name):
+    return importlib.import_module(f"nvp_tf.benchmark.workloads.{name}")

@@ -11,6 +11,7 @@ from commands import ROOT
 
 from nvp_tf import presets
 from nvp_tf.benchmark import peers
+from nvp_tf.benchmark.workloads import two_moons
 from nvp_tf.models.build import build
 
 pytestmark = pytest.mark.engines
@@ -66,3 +67,11 @@ def test_the_torch_model_is_ours(name, tmp_path):
     assert found["parameters"] == sum(int(tf.size(variable)) for variable in flow.trainable_variables)
     for training, scores in zip((False, True), found["scores"], strict=True):
         np.testing.assert_allclose(scores, flow.log_prob(tf.constant(x), noise, training=training), rtol=1e-9)
+
+
+def test_peers_of_points():
+    result = two_moons.run(rounds=1, seconds=0.0, against="torch")
+    [table] = result["tables"]
+    assert table["absent"] == {}
+    for name, row in table["contenders"].items():  # each learns scales in its own way: a number a coupling, or none
+        assert abs(row["parameters"] - table["contenders"]["ours"]["parameters"]) <= 8, name
