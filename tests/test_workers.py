@@ -40,14 +40,20 @@ def addresses(count):
 
 
 def tf_config(cluster, index):
-    return json.dumps({"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}})
+    return {"TF_CONFIG": json.dumps({"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}})}
 
 
-def start(script, cluster, index, *arguments):
+def slurm(count, index, job):
+    """What Slurm's srun sets, for tasks that are all here."""
+    step = {"SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_TASKS_PER_NODE": str(count)}
+    return step | {"SLURM_JOB_ID": str(job), "SLURM_PROCID": str(index)}
+
+
+def start(script, environment, *arguments):
     """A process that is a worker of a cluster."""
     return subprocess.Popen(
         [sys.executable, str(ROOT / script), *map(str, arguments)],
-        env=ENVIRONMENT | {"TF_CONFIG": tf_config(cluster, index)},
+        env=ENVIRONMENT | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -56,7 +62,7 @@ def start(script, cluster, index, *arguments):
 
 def train_two(run_dir):
     cluster = addresses(2)
-    return [start("bin/train.py", cluster, index, *VECTORS, f"--run_dir={run_dir}") for index in range(2)]
+    return [start("bin/train.py", tf_config(cluster, k), *VECTORS, f"--run_dir={run_dir}") for k in range(2)]
 
 
 def after_step(run_dir, step, processes):
@@ -72,8 +78,9 @@ def test_two_workers_are_one(tmp_path):
     """7 examples are 4 and 3; clipping, penalty, average, statistics, losses and scores are of all of them."""
     config = sgd_config(clip_norm=0.5)
     (tmp_path / "config.json").write_text(config.to_json())
-    cluster, files = addresses(2), [tmp_path / f"{index}.npz" for index in range(2)]
-    processes = [start("tests/sgd.py", cluster, index, tmp_path / "config.json", files[index]) for index in range(2)]
+    job, files = random.SystemRandom().randrange(10000), [tmp_path / f"{index}.npz" for index in range(2)]
+    tasks = [slurm(2, index, job) for index in range(2)]
+    processes = [start("tests/sgd.py", tasks[k], tmp_path / "config.json", files[k]) for k in range(2)]
     alone = sgd_steps(config, tf.distribute.get_strategy(), load(config.data), steps=20)
     ended = [finish(process) for process in processes]
     assert [status for status, *_ in ended] == [0, 0], ended
@@ -146,7 +153,7 @@ def test_workers_that_are_started_again_whenever_they_end(whole, tmp_path):
 
     def keep(index):
         while True:
-            running[index] = start("bin/train.py", cluster, index, *VECTORS, f"--run_dir={tmp_path / 'run'}")
+            running[index] = start("bin/train.py", tf_config(cluster, index), *VECTORS, f"--run_dir={tmp_path / 'run'}")
             status, _, err = finish(running[index])
             ends.append((index, status))
             said[index] = err

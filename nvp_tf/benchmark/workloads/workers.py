@@ -1,4 +1,4 @@
-"""Real NVP of digits in two worker processes, a core each: what a step exchanges, and what it costs.
+"""Three presets in two worker processes, a core each: what a step exchanges, and what it costs.
 
 As a script it is one of the processes, and steps as lines of its stdin say.
 """
@@ -20,8 +20,9 @@ from nvp_tf.benchmark import machine, report
 from nvp_tf.benchmark.rounds import spread
 from nvp_tf.config import Config
 
-PRESET, BATCH, STEPS = "realnvp_digits", 64, 5
+PRESETS, STEPS = ("realnvp_digits", "realnvp_fashion_mnist", "nice_fashion_mnist"), 5
 LARGE = 16 << 20  # bytes, of the exchange that shows what a second carries
+IMAGES, WORKERS = 1e9, (2, 16, 128)  # of the extrapolation
 
 
 def run(rounds=7, say=print) -> dict:
@@ -32,32 +33,25 @@ def run(rounds=7, say=print) -> dict:
       say: called with lines of progress.
 
     Returns:
-      kinds: of batch_norm and no_batch_norm, exchanges a step, gradient_bytes and statistics_bytes (of one worker's
+      presets: of each its batch, exchanges a step, gradient_bytes and statistics_bytes (of one worker's
       messages, counted), sent_bytes (that one sent, as the network's counters say), seconds of a step together and
       alone, and share, the part of a step's time that is there only since there are two (median, low, high).
       small_seconds, large_seconds: of one exchange of 4 bytes, of 16 MiB.
     """
-    kinds = {}
+    found = {}
     with machine.Bystanders() as bystanders:
-        for batch_norm in (True, False):
-            kind = "batch_norm" if batch_norm else "no_batch_norm"
-            say(f"start: {kind}")
-            kinds[kind], exchanges = _compared(_config(batch_norm), rounds, say)
+        for preset in PRESETS:
+            say(f"start: {preset}")
+            found[preset], exchanges = _compared(presets.get(preset).config, rounds, say)
     return {
         "workload": "workers",
         "command": "bin/benchmark.py workers",
-        "kinds": kinds,
+        "presets": found,
         **exchanges,
         "rounds": rounds,
         "machine": machine.describe(("tensorflow", "keras")),
         "others": bystanders.share,
     }
-
-
-def _config(batch_norm, batch=BATCH):
-    return presets.get(PRESET).config.override(
-        [f"model.flow.batch_norm={str(batch_norm).lower()}", f"train.batch_size={batch}"]
-    )
 
 
 def _compared(config, rounds, say):
@@ -176,6 +170,7 @@ def _serve(config, core):
     norms = [layer for layer in state.flow._flatten_layers() if hasattr(layer, "running_variance")]
     call(batch, one)
     about = {
+        "batch": train.batch_size,
         "parameters": state.flow.count_params(),
         "exchanges": sum(node.op.startswith("Collective") for node in nodes),
         "gradient_bytes": 4 * sum(int(np.prod(weight.shape)) for weight in state.flow.trainable_variables),
@@ -198,31 +193,58 @@ def section(result) -> str:
 
 def markdown(result) -> str:
     """The section of docs/scaling.md."""
-    header = ["", "exchanges a step", "gradients, MB", "batch statistics, MB", "sent by each worker, MB"]
-    header += ["a step of two, ms", "its half alone, ms", "share of time"]
-    names = {"batch_norm": "with batch normalization", "no_batch_norm": "without"}
-    rows = [
-        [
-            names[kind],
-            str(row["exchanges"]),
-            *(report.number(row[f"{what}_bytes"] / 1e6) for what in ("gradient", "statistics", "sent")),
-            *(report.number(1e3 * row[f"{kind}_seconds"]["median"]) for kind in ("together", "alone")),
-            report.percent(row["share"]),
-        ]
-        for kind, row in result["kinds"].items()
-    ]
     small, large = (result[f"{size}_seconds"]["median"] for size in _SIZES)
     return "\n\n".join(
         [
-            f"## Two workers of `{PRESET}`, batch {BATCH}, a core each",
+            "## What a step of two workers exchanges, and what it costs",
             f"    {result['command']}",
-            report.table(header, rows),
+            _measured(result),
             f"One exchange of four bytes takes {1e3 * small:.2g} ms, one of {LARGE >> 20} MiB {1e3 * large:.3g} ms "
             f"({LARGE / large / 1e9:.2g} GB/s). The median of {result['rounds']} rounds, and their ends; alone is one "
             f"process a core with half the batch, at the same time, which exchanges nothing. "
             + report.machine(result["machine"], result["others"]),
+            "## A billion images: an extrapolation, not a measurement",
+            _extrapolated(result),
+            "From the table above, for N workers like these, each with the same part of the batch: a step takes what "
+            "it takes alone, and E 2 (N - 1) h + 2 S (N - 1) / (N B), with its E exchanges and S bytes, h half of the "
+            "time of an exchange of four bytes, and B the bytes a second of a large one: what messages around a ring "
+            "take. The row of 2 workers can be held against the measurement.",
         ]
     )
+
+
+def _measured(result):
+    header = ["", "batch", "exchanges a step", "gradients, MB", "batch statistics, MB", "sent by each worker, MB"]
+    header += ["a step of two, ms", "its half alone, ms", "share of time"]
+    return report.table(
+        header,
+        [
+            [
+                f"`{preset}`",
+                str(row["batch"]),
+                str(row["exchanges"]),
+                *(report.number(row[f"{what}_bytes"] / 1e6) for what in ("gradient", "statistics", "sent")),
+                *(report.number(1e3 * row[f"{kind}_seconds"]["median"]) for kind in ("together", "alone")),
+                report.percent(row["share"]),
+            ]
+            for preset, row in result["presets"].items()
+        ],
+    )
+
+
+def _extrapolated(result):
+    hop, bandwidth = result["small_seconds"]["median"] / 2, LARGE / result["large_seconds"]["median"]
+    rows = []
+    for preset, row in result["presets"].items():
+        alone, size = row["alone_seconds"]["median"], row["gradient_bytes"] + row["statistics_bytes"]
+        for count in WORKERS:
+            exchange = 2 * (count - 1) * (row["exchanges"] * hop + size / (count * bandwidth))
+            days = IMAGES / (count * row["batch"] / 2) * (alone + exchange) / 86400
+            share = f"{100 * exchange / (alone + exchange):.0f} %"
+            rows.append(
+                [f"`{preset}`", str(count), report.number(1e3 * (alone + exchange)), share, report.number(days)]
+            )
+    return report.table(["", "workers", "a step, ms", "exchanging", "days for a billion images, once"], rows)
 
 
 if __name__ == "__main__":
