@@ -147,6 +147,28 @@ def test_one_of_two_is_struck(victim, number, seconds, status, words, whole, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        (0, "is not a run (it has no config.json) and is not empty"),
+        (1, "worker 1 and the chief train different things"),
+    ],
+)
+def test_a_mistake_in_one_of_them_ends_the_other(index, words, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("")
+    cluster, run_dir = addresses(2), [tmp_path / ("run" if index == 0 else "new"), tmp_path / "unused"]
+    mistake = [] if index == 0 else ["--set=train.learning_rate=0.5"]
+    arguments = [[*VECTORS, f"--run_dir={run_dir[k]}", *(mistake if k == index else [])] for k in range(2)]
+    ended = [
+        finish(process) for process in [start("bin/train.py", tf_config(cluster, k), *arguments[k]) for k in range(2)]
+    ]
+    assert [ended[index][0], ended[1 - index][0]] == [2, 75], ended
+    assert words in ended[index][2] and "Traceback" not in ended[0][2] + ended[1][2], ended
+    assert not run_dir[1].exists()
+
+
+@pytest.mark.slow
 def test_workers_that_are_started_again_whenever_they_end(whole, tmp_path):
     """As by Kubernetes: each by itself, at once, while the other may not know yet."""
     cluster, running, ends = addresses(2), {}, []
