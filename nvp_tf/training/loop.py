@@ -43,8 +43,8 @@ class Training:
         self.checkpoints = run.checkpoints(train.keep_checkpoints)
         with strategy.scope():
             self.state = TrainingState(config)
-        self.progress = self._load()
-        self.begun, self.progress = self.progress is not None, self.progress or Progress()
+        found = self._load()
+        self.begun, self.progress = found is not None, found or Progress()
         flow = self.state.evaluated
         self.calls = Calls(config, flow.count_params(), strategy.num_replicas_in_sync)
         self.call = steps_of_a_call(self.state, strategy, self.calls)
