@@ -16,6 +16,7 @@ from nvp_tf.data import from_arrays
 from nvp_tf.data.split import DataSet, Split
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.run_dir import RunDir
+from nvp_tf.training import calls
 from nvp_tf.training.divergence import Divergence, check_score
 from nvp_tf.training.loop import Training
 from nvp_tf.training.strategies import make_strategy
@@ -43,14 +44,15 @@ def test_recovers_from_a_rate_that_diverges_and_from_being_killed_meanwhile(tmp_
     # What is on the disk between two steps is all that a process killed there leaves.
     for at in ((1, 4), (3, 25)):  # rollbacks, step
 
-        def killed(self, batches, at=at, one_step=Training._one_step):
+        def killed(self, batches, at=at, one_call=Training._one_call):
             if (len(self.progress.rollbacks), self.progress.step) == at:
                 raise SystemExit
-            one_step(self, batches)
+            one_call(self, batches)
 
         other = tmp_path / f"killed-{at}"
         with monkeypatch.context() as patch:
-            patch.setattr(Training, "_one_step", killed)
+            patch.setattr(calls, "OPERATIONS", 0)  # each step is a call
+            patch.setattr(Training, "_one_call", killed)
             with pytest.raises(SystemExit):
                 train(TOO_HIGH, other, WIDE)
         assert train(TOO_HIGH, other, WIDE).rollbacks == rollbacks

@@ -16,6 +16,7 @@ from nvp_tf.data import from_arrays, load
 from nvp_tf.errors import ResumeLater
 from nvp_tf.evaluation import Evaluator
 from nvp_tf.run_dir import RunDir
+from nvp_tf.training import calls
 from nvp_tf.training.loop import Training
 from nvp_tf.training.strategies import make_strategy
 from nvp_tf.training_state import TrainingState
@@ -59,12 +60,13 @@ def test_whitening_is_fitted_before_the_first_step_and_kept(number, tmp_path):
 
 @pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, ResumeLater)])
 def test_a_signal_stops_after_its_step(number, end, tmp_path, monkeypatch):
-    def struck(self, batches, one_step=Training._one_step):
+    def struck(self, batches, one_call=Training._one_call):
         if self.progress.step == 2:
             signal.raise_signal(number)
-        one_step(self, batches)
+        one_call(self, batches)
 
-    monkeypatch.setattr(Training, "_one_step", struck)
+    monkeypatch.setattr(calls, "OPERATIONS", 0)  # each step is a call
+    monkeypatch.setattr(Training, "_one_call", struck)
     before = signal.getsignal(number)
     with pytest.raises(end, match="stopped after step 3: the same command goes on from there"):
         train_vectors(tmp_path, evaluate_every=4)

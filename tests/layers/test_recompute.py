@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import randomize, recomputing
+from sgd import SGD
 
 from nvp_tf.config import (
     Config,
@@ -91,7 +92,7 @@ def steps(model, recompute, number):
     with strategy.scope():
         state = TrainingState(config)
         randomize(state.flow, spread=0.5)
-        state.optimizer = keras.optimizers.SGD(0.01)
+        state.optimizer = SGD(0.01)
         state.optimizer.build(state.flow.trainable_variables)
     x, noise = data(model, 7, "float32")
     cuts = [slice(0, 7)] if number == 1 else [slice(0, 4), slice(4, 7)]
