@@ -242,7 +242,7 @@ REFUSED = [
     (tasks(task={"type": "worker", "index": "0"}), "the task worker '0', expected one"),
     (SLURM | {"SLURM_STEP_TASKS_PER_NODE": "two"}, "SLURM_STEP_TASKS_PER_NODE is 'two', which is not what Slurm sets"),
     ({"SLURM_PROCID": "0"}, "SLURM_STEP_NODELIST is not set: start --strategy=multiworker by Slurm's srun"),
-    (SLURM | {"SLURM_PROCID": "1"}, "task 1 of 5 is on n10: expected srun --distribution=block"),
+    (SLURM | {"SLURM_PROCID": "1"}, "SLURM_PROCID is 1 of 5 tasks, on n10: expected srun --distribution=block"),
 ]
 
 

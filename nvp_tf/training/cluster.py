@@ -89,9 +89,9 @@ def _of_slurm(environment):
     index = value("SLURM_PROCID", int)
     here = environment.get("SLURMD_NODENAME")
     if index >= len(places) or here not in (None, places[index][0]):
-        where = f"on {here}" if here else ""
         raise UserError(
-            f"task {index} of {len(places)} is {where}: expected srun --distribution=block, a node after another"
+            f"SLURM_PROCID is {index} of {len(places)} tasks, on {here or 'a node without a name'}: "
+            "expected srun --distribution=block, a node after another"
         )
     return Cluster(tuple(f"{host}:{port}" for host, port in places), index)
 
