@@ -113,11 +113,15 @@ class BatchNorm(keras.layers.Layer):
             mean, variance = self.running_mean, self.running_variance
             if training:
                 mean, variance = moments(tf.cast(x, self.variable_dtype), about=self.running_mean)
-            scale = tf.math.rsqrt(variance + self.EPSILON)
-            y = x * tf.cast(scale, x.dtype) + tf.cast(self.beta - mean * scale, x.dtype)
+            y = self.normalize(x, mean, variance)
         if training:
             move((self.running_mean, self.running_variance), (mean, variance), self.momentum)
         return y
+
+    def normalize(self, x, mean, variance):
+        """(x - mean) / sqrt(variance + EPSILON) + beta, by whatever statistics."""
+        scale = tf.math.rsqrt(variance + self.EPSILON)
+        return x * tf.cast(scale, x.dtype) + tf.cast(self.beta - mean * scale, x.dtype)
 
     def _has_kernel(self, x, training):
         one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1

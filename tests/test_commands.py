@@ -24,7 +24,7 @@ FLAGS = [
     ("|nice_digits|", "train", "--preset=realnvp_digit"),
     ("not_a_flag", "train", DIGITS, "--not_a_flag=1"),
     ("unexpected argument 'runs/digits'", "train", DIGITS, "runs/digits"),
-    ("<mirrored|none>", "train", DIGITS, "--strategy=tpu"),
+    ("<mirrored|multiworker|none>", "train", DIGITS, "--strategy=tpu"),
     ("--set needs --preset", "train", "--set=train.steps=5"),
     ("expected key=value", "train", DIGITS, "--set=train.steps"),
     ("unknown key 'train.stepz', expected one of steps,", "train", DIGITS, "--set=train.stepz=5"),

@@ -51,4 +51,4 @@ def with_own_statistics(flow):
 
 
 def _normalized(norm, x, training=False):
-    return norm._normalize(x, *moments(x))
+    return norm.normalize(x, *moments(x))
