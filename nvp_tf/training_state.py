@@ -35,7 +35,28 @@ class OfSums:
 
 
 class Adam(OfSums, keras.optimizers.Adam):
-    """Keras' Adam."""
+    """Keras' Adam by TensorFlow's kernel, which reads and writes each variable once."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        beta_1, beta_2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
+        step = tf.cast(self.iterations + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(self._momentums[index]),
+            v=_handle(self._velocities[index]),
+            beta1_power=beta_1**step,
+            beta2_power=beta_2**step,
+            lr=learning_rate,
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+def _handle(variable):
+    return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
 class TrainingState(keras.Model):

@@ -3,6 +3,7 @@
 import csv
 import signal
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,7 +20,7 @@ from nvp_tf.run_dir import RunDir
 from nvp_tf.training import calls
 from nvp_tf.training.loop import Training
 from nvp_tf.training.strategies import make_strategy
-from nvp_tf.training_state import TrainingState
+from nvp_tf.training_state import Adam, TrainingState
 
 DIGITS = load(DataConfig("digits"))
 COLUMNS = [
@@ -124,3 +125,17 @@ def replicas(number):
     strategy = tf.distribute.MirroredStrategy(["CPU:0"]) if number == 1 else make_strategy("mirrored")
     assert strategy.num_replicas_in_sync == number
     return strategy
+
+
+def test_adam_is_keras_adam():
+    """Of gradients of every size, down to those that its epsilon damps; a weight's steps are its own."""
+    rng = np.random.RandomState(0)
+    start, sizes = rng.randn(50).astype("float32"), np.logspace(-9, 3, 50).astype("float32")
+    ours, theirs = (keras.Variable(start), keras.Variable(start))
+    optimizers = [Adam(0.01), keras.optimizers.Adam(0.01)]
+    for _ in range(5):
+        gradient = tf.constant(sizes * rng.randn(50).astype("float32"))
+        for optimizer, variable in zip(optimizers, (ours, theirs), strict=True):
+            optimizer.apply_gradients([(gradient, variable)])
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert np.abs(ours.numpy() - start).max() > 0.01
