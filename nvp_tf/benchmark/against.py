@@ -160,11 +160,6 @@ def markdown(result) -> str:
                 f"A call of training has {table['steps']} steps of {table['batch']} examples; {table['points']:,} are "
                 "scored, and sampled, at once."
             )
-    checks = [
-        f"- {check['what']}: {check['value']:.2f}, expected {check['expected']}: "
-        f"{'holds' if check['holds'] else '**does not hold**'}"
-        for check in result["checks"]
-    ]
     parts = [
         f"## `{result['workload']}` beside other software",
         f"    {result['command']}",
@@ -177,6 +172,6 @@ def markdown(result) -> str:
                 report.machine(result["machine"], result["others"]),
             ]
         ),
-        "\n".join(checks),
+        report.checks(result["checks"]),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -27,6 +27,15 @@ def percent(found) -> str:
     return f"{100 * found['median']:.0f} % ({100 * found['low']:.0f}–{100 * found['high']:.0f})"
 
 
+def checks(found) -> str:
+    """A list of {"what", "value", "expected", "holds"}, a line each."""
+    return "\n".join(
+        f"- {check['what']}: {check['value']:.2f}, expected {check['expected']}: "
+        f"{'holds' if check['holds'] else '**does not hold**'}"
+        for check in found
+    )
+
+
 def machine(about, others) -> str:
     """One paragraph: of `machine.describe`, and the share of the processor that other processes used."""
     return (

@@ -157,11 +157,6 @@ def markdown(result) -> str:
             ]
         )
     absent = [f"{name}: {why}." for name, why in result["absent"].items()]
-    checks = [
-        f"- {check['what']}: {check['value']:.2f}, expected {check['expected']}: "
-        f"{'holds' if check['holds'] else '**does not hold**'}"
-        for check in result["checks"]
-    ]
     shape = "x".join(map(str, result["event_shape"]))
     parts = [
         f"## Serving `{result['model']}`, {shape}",
@@ -170,7 +165,7 @@ def markdown(result) -> str:
         " ".join(absent),
         f"Ratios are the median of {result['rounds']} rounds, and their ends. "
         + report.machine(result["machine"], result["others"]),
-        "\n".join(checks),
+        report.checks(result["checks"]),
     ]
     return "\n\n".join(part for part in parts if part)
 
