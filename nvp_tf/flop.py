@@ -2,6 +2,8 @@
 
 import math
 
+KINDS = ("matrix", "convolution")
+
 
 def count(graph) -> dict:
     """{"matrix": FLOP of the matrix products, "convolution": of the convolutions} of one run of a graph.
@@ -13,7 +15,7 @@ def count(graph) -> dict:
     Raises:
       ValueError: a shape that the graph does not know.
     """
-    found = {"matrix": 0, "convolution": 0}
+    found = dict.fromkeys(KINDS, 0)
     for operation in _operations(graph):
         if operation.type == "MatMul":
             rows, columns = _shape(operation.inputs[0])

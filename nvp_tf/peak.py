@@ -6,8 +6,6 @@ import tensorflow as tf
 
 from nvp_tf import flop
 
-KINDS = ("matrix", "convolution")
-
 
 def operation(kind, dtype):
     """(a function of nothing that does it, how many floating-point operations it takes)."""
@@ -17,9 +15,8 @@ def operation(kind, dtype):
     return lambda: graph(*arguments), flop.count(graph.graph)[kind]
 
 
-def measure(kind, dtype, seconds=0.3) -> float:
-    """FLOP/s of the fastest of some runs."""
-    run, operations = operation(kind, dtype)
+def measure(run, operations, seconds=0.3) -> float:
+    """FLOP/s of the fastest of some runs of an `operation`."""
     times, end = [], time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end:
         began = time.perf_counter()

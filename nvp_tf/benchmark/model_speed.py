@@ -7,9 +7,9 @@ from nvp_tf.benchmark import machine, report
 from nvp_tf.benchmark.process import Worker
 from nvp_tf.benchmark.rounds import interleaved
 from nvp_tf.config import Config
+from nvp_tf.flop import KINDS
 
 INFERENCE = ("log_prob", "encode", "sample")
-KINDS = ("matrix", "convolution")
 
 
 class ModelSpeed:

@@ -13,13 +13,13 @@ class Utilization:
 
     def __init__(self, graph, dtype: str):
         count = flop.count(graph)
-        self.operations, self.kind, self.dtype = sum(count.values()), max(count, key=count.get), dtype
-        self.peak = 0.0
+        self.operations, self.peak = sum(count.values()), 0.0
+        self._largest = peak.operation(max(count, key=count.get), dtype)
         self.measure()
 
     def measure(self):
         """Again: what else ran the time before may be over."""
-        self.peak = max(self.peak, peak.measure(self.kind, self.dtype))
+        self.peak = max(self.peak, peak.measure(*self._largest))
 
     def __call__(self, seconds: float) -> float:
         """Of a step that takes so many seconds."""

@@ -33,7 +33,7 @@ def load(config, batch, train):
         operations = flop.count(graph.get_concrete_function(*arguments).graph)
         about = {
             "parameters": sum(variable.shape.num_elements() for variable in flow.trainable_variables),
-            "flop": [steps * operations[kind] for kind in ("matrix", "convolution")],
+            "flop": [steps * operations[kind] for kind in flop.KINDS],
             "steps": steps,
         }
         return lambda: {"answer": tf.nest.flatten(graph(*arguments))[-1].numpy()} | about

@@ -6,7 +6,7 @@ def load():
     from nvp_tf import cli
 
     cli.quiet_tensorflow()
-    from nvp_tf import peak
+    from nvp_tf import flop, peak
 
     def function(kind, dtype):
         run, count = peak.operation(kind, dtype)
@@ -17,4 +17,4 @@ def load():
 
         return call
 
-    return {f"{kind} {dtype}": function(kind, dtype) for dtype in ("float32", "bfloat16") for kind in peak.KINDS}
+    return {f"{kind} {dtype}": function(kind, dtype) for dtype in ("float32", "bfloat16") for kind in flop.KINDS}
