@@ -31,13 +31,14 @@ STEP = re.compile(rb"step ([\d,]+) of ([\d,]+)")
 class Soak:
     """Both runs, and what was seen of them: `samples` [seconds, name, step] and `kills` [seconds, step]."""
 
-    def __init__(self, folder, arguments, kills):
+    def __init__(self, folder, arguments, kills, seed):
         self.folder, self.arguments, self.record = folder, arguments, folder / "soak.json"
         folder.mkdir(parents=True, exist_ok=True)
         self.seen = {"seconds": 0.0, "samples": [], "kills": []}
         if self.record.exists():
             self.seen = json.loads(self.record.read_text())
         self.began = time.monotonic() - self.seen["seconds"]
+        chance = random.Random(seed)
         # Where in a run it is killed: after so large a part of its steps, and some seconds.
         self.due = [(part, chance.uniform(0, 60)) for part in sorted(chance.random() for _ in range(kills))]
 
@@ -135,9 +136,8 @@ if __name__ == "__main__":
     parser.add_argument("--preset", default="realnvp_fashion_mnist")
     parser.add_argument("--set", action="append", default=[])
     given = parser.parse_args()
-    chance = random.Random(given.seed)
     arguments = [f"--preset={given.preset}", *(f"--set={key}" for key in given.set)]
-    soak = Soak(given.folder, arguments, given.kills)
+    soak = Soak(given.folder, arguments, given.kills, given.seed)
     soak.run()
     soak.draw()
     print(json.dumps(soak.compare()))
