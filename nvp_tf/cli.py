@@ -7,7 +7,7 @@ import sys
 
 from absl import app, flags, logging
 
-from nvp_tf.errors import ResumeLater, UserError
+from nvp_tf.errors import ResumeLater, UserError, WorkerLost
 
 
 def run(main, positional=0, foreign=False):
@@ -70,7 +70,9 @@ def _report(main):
     except (UserError, OSError) as error:
         _fail(error)
     except ResumeLater as error:
-        print(error, file=sys.stderr)
+        print(error, file=sys.stderr, flush=True)
+        if isinstance(error, WorkerLost):
+            os._exit(os.EX_TEMPFAIL)  # at Python's own end TensorFlow waits for the one that is gone, half a minute
         sys.exit(os.EX_TEMPFAIL)
     except KeyboardInterrupt as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)

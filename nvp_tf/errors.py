@@ -1,4 +1,4 @@
-"""The one exception for what a person can mend."""
+"""What ends a command: a mistake that a person can mend, or that it should be started again later."""
 
 
 class UserError(ValueError):
@@ -11,6 +11,10 @@ class UserError(ValueError):
 
 class ResumeLater(KeyboardInterrupt):
     """SIGTERM came, as from a cluster that wants its machine back: what was done is saved, start the command again."""
+
+
+class WorkerLost(ResumeLater):
+    """Another worker of the same training ended or is silent: nothing can be computed, nor said to it, any more."""
 
 
 def reason(error: Exception) -> str:

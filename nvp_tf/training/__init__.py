@@ -31,8 +31,8 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
     Raises:
       UserError: data of another shape, a folder of another run or of one that is being trained, a full disk.
       Diverged: after `config.train.rollbacks` times with a lower rate.
-      KeyboardInterrupt: after Ctrl-C; its kind `ResumeLater` after SIGTERM. The state is saved. ResumeLater also
-        where another worker ended.
+      KeyboardInterrupt: after Ctrl-C; its kind `ResumeLater` after SIGTERM. The state is saved. Of that the kind
+        `WorkerLost` where another worker ended.
     """
     check_fits(config, dataset)
     strategy = strategy or make_strategy("mirrored")

@@ -7,7 +7,7 @@ import sys
 
 import tensorflow as tf
 
-from nvp_tf.errors import ResumeLater, reason
+from nvp_tf.errors import WorkerLost, reason
 from nvp_tf.training.cluster import find_cluster
 from nvp_tf.training.meeting import meet
 
@@ -54,7 +54,7 @@ def _multiworker(worker_timeout):
     try:
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except tf.errors.OpError as error:
-        raise ResumeLater(
+        raise WorkerLost(
             f"another worker ended as training began ({reason(error)[:200]}): start all of them again"
         ) from None
     finally:

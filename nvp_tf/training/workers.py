@@ -10,7 +10,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.errors import ResumeLater, reason
+from nvp_tf.errors import WorkerLost, reason
 
 _PIECE = 16 << 20  # bytes sent at a time
 _GONE = (
@@ -92,7 +92,7 @@ class Workers:
             if self.count == 1 or not (isinstance(error, _GONE) or "Collective ops is aborted" in str(error)):
                 raise
             said = reason(error).partition("Collective ops is aborted by: ")[2] or reason(error)
-            raise ResumeLater(
+            raise WorkerLost(
                 f"worker {self.index} stopped, since another one ended or is silent ({said[:150]}): "
                 "start all of them again, they go on from the last checkpoint"
             ) from None
