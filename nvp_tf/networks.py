@@ -38,8 +38,9 @@ class MLP(keras.layers.Layer):
 class WeightNormConv2D(keras.layers.Layer):
     """Convolution, stride 1, zero "SAME" padding, with kernel g * v / ||v||, a norm for each output channel.
 
-    v ~ U(-a, a), a = sqrt(2 / channels); without `scale`, g is 1 and not learned. Reference: Salimans
-    and Kingma 2016; where g is learned and where not follows the authors' Real NVP code.
+    v ~ U(-a, a), a = sqrt(2 / channels); without `scale`, g is 1 and not learned. The kernel is made in float32
+    where the network computes in bfloat16. Reference: Salimans and Kingma 2016; where g is learned and where not
+    follows the authors' Real NVP code.
 
     Args:
       filters, kernel_size: as in `keras.layers.Conv2D`.
@@ -48,7 +49,7 @@ class WeightNormConv2D(keras.layers.Layer):
     """
 
     def __init__(self, filters, kernel_size, bias=True, scale=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.filters, self.kernel_size, self.bias, self.scale = filters, kernel_size, bias, scale
 
     def build(self, input_shape):
@@ -74,12 +75,13 @@ class WeightNormConv2D(keras.layers.Layer):
         kernel = direction * tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
         if self.scale is not None:
             kernel = kernel * self.magnitude
-        y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+        y = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=1, padding="SAME")
+        bias = tf.cast(self.offset, x.dtype) if self.bias else None
         if added is None:
-            return tf.nn.bias_add(y, self.offset) if self.bias else y
+            return tf.nn.bias_add(y, bias) if self.bias else y
         # The bias goes to what is added: of a convolution, its bias and then a sum TensorFlow makes one kernel, and
         # that one keeps the summand in itself: an exported model that two threads asked at once ended its process.
-        return y + (tf.nn.bias_add(added, self.offset) if self.bias else added)
+        return y + (tf.nn.bias_add(added, bias) if self.bias else added)
 
 
 class BatchNorm(keras.layers.Layer):

@@ -112,10 +112,11 @@ class TrainingState(keras.Model):
             total = loss + penalty
         *gradients, loss = sum_over_replicas([*tape.gradient(total, variables), loss])
         norm = tf.linalg.global_norm(gradients)
-        if self.config.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm, norm)
-        # No NaN reaches the weights: they must still tell which layer it came from.
-        gradients = [tf.where(tf.math.is_finite(norm), g, 0) for g in gradients]
+        clip = self.config.clip_norm
+        factor = clip / tf.maximum(norm, clip) if clip else 1.0
+        # No NaN reaches the weights, which must still tell which layer it came from: times 0 it is 0 here.
+        factor = tf.where(tf.math.is_finite(norm), factor, 0.0)
+        gradients = [tf.math.multiply_no_nan(gradient, factor) for gradient in gradients]
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss, norm
 

@@ -30,7 +30,7 @@ def percent(found) -> str:
 def checks(found) -> str:
     """A list of {"what", "value", "expected", "holds"}, a line each."""
     return "\n".join(
-        f"- {check['what']}: {check['value']:.2f}, expected {check['expected']}: "
+        f"- {check['what']}: {number(check['value'])}, expected {check['expected']}: "
         f"{'holds' if check['holds'] else '**does not hold**'}"
         for check in found
     )

@@ -91,6 +91,7 @@ class Coupling(Bijective):
         row = mask.reshape(-1, mask.shape[-1])[0]
         self.splits = bool((mask == row).all())
         self.kept, self.changed = np.flatnonzero(row), np.flatnonzero(~row)
+        self.alternates = self.splits and len(row) > 2 and len(row) % 2 == 0 and (row[1:] != row[:-1]).all()
 
     def _build(self, event_shape):
         if event_shape != self.mask.shape:
@@ -122,6 +123,9 @@ class Coupling(Bijective):
         return self._merge(kept, changed), sum_event(log_det)
 
     def _split(self, x):
+        if self.alternates:
+            even, odd = tf.unstack(tf.reshape(x, [-1, *self.event_shape[:-1], len(self.kept), 2]), axis=-1)
+            return (even, odd) if self.kept[0] == 0 else (odd, even)
         if self.splits:
             return _take(x, self.kept), _take(x, self.changed)
         return x * tf.constant(self.mask, x.dtype), x
@@ -131,8 +135,10 @@ class Coupling(Bijective):
             return kept + changed
         # In the order of their first entries, so that halves need no gather after the concatenation.
         parts = sorted([(self.kept, kept), (self.changed, changed)], key=lambda part: part[0][0])
-        order = np.argsort(np.concatenate([indices for indices, _ in parts]))
-        return _take(tf.concat([values for _, values in parts], axis=-1), order)
+        indices, values = zip(*parts, strict=True)
+        if self.alternates:
+            return tf.reshape(tf.stack(values, axis=-1), [-1, *self.event_shape])
+        return _take(tf.concat(values, axis=-1), np.argsort(np.concatenate(indices)))
 
 
 def _take(x, indices):

@@ -55,10 +55,10 @@ class Training:
         )
         self.saved_step, self.saved_at = self.progress.step, time.monotonic()
         self.stopping = Stopping()
-        start = self.progress.step
-        told = progress and workers.chief
-        self.told = Narration(train.steps, train.batch_size, train.evaluate_every, start, told, self._shown)
-        self.told.silent = not workers.chief
+        told, silent = progress and workers.chief, not workers.chief
+        self.told = Narration(
+            train.steps, train.batch_size, train.evaluate_every, self.progress.step, told, self._shown, silent
+        )
 
     def fit(self) -> dict:
         self.told.say(self._introduction())

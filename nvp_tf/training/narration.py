@@ -19,11 +19,12 @@ class Narration:
       start: steps done before.
       told: whether steps are told of, or evaluations alone.
       score: nats an example, to be minimized -> words.
+      silent: nothing is said at all, where another process says the same.
     """
 
-    def __init__(self, steps, batch_size, evaluate_every, start, told, score):
+    def __init__(self, steps, batch_size, evaluate_every, start, told, score, silent=False):
         self.steps_in_all, self.batch_size, self.evaluate_every, self.score = steps, batch_size, evaluate_every, score
-        self.of_steps = told
+        self.of_steps, self.silent = told, silent
         self.terminal = told and sys.stderr.isatty()
         self.next_line = time.monotonic() + FIRST if told and not self.terminal else float("inf")
         self.bar = tqdm(total=steps, initial=start, unit="step", disable=not self.terminal, mininterval=1)
@@ -31,7 +32,6 @@ class Narration:
         self.seconds, self.losses = collections.deque(maxlen=200), collections.deque(maxlen=100)
         self.evaluation_seconds = 0.0
         self.utilization = None  # a `Utilization`, once there is a graph
-        self.silent = False  # where another process tells the same
 
     def __enter__(self):
         return self
