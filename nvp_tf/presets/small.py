@@ -104,8 +104,8 @@ SMALL = {
             ),
             data=DataConfig(name="fashion_mnist", flips=True),
             train=TrainConfig(
-                steps=7500, schedule="cosine", warmup_steps=200, l2=5e-5, network_dtype="bfloat16", ema_decay=0.999,
-                evaluate_every=750,
+                steps=7500, learning_rate=0.01, schedule="cosine", warmup_steps=200, l2=5e-5, network_dtype="bfloat16",
+                ema_decay=0.999, evaluate_every=750,
             ),
         ),
         source="thesis section 5.3, two scales of 32 and 64 maps for two CPU cores",

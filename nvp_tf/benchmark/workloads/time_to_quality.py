@@ -144,7 +144,8 @@ def markdown(result) -> str:
             *shown,
             f"PyTorch: a Real NVP of two scales, 32 maps and 4 blocks, trained as `torch_training.py` says. "
             f"nvp_tf: the preset `{OURS}`, its rate falling to 0 at the end. Both are scored on "
-            "the same held-out images, which is not in the minutes. " + report.machine(result["machine"], result["others"]),
+            "the same held-out images, which is not in the minutes. "
+            + report.machine(result["machine"], result["others"]),
             f"- Until the peer's best, {result['target']:.3f} bits/dim: {said}",
         ]
     )
