@@ -135,8 +135,9 @@ def markdown(result) -> str:
             f"    {result['command']}",
             report.table(["run", "changed", "speed of a step", "steps", "test bits/dim"], rows),
             f"Steps are timed in turn, against the first of each preset: the median of {result['rounds']} rounds, and "
-            "their ends. Each run is trained to the end of its own schedule, from the same seed; the masked one, another model, "
-            "has as many steps as the packed one's time allows. " + report.machine(result["machine"], result["others"]),
+            "their ends. Each run is trained to the end of its own schedule, from the same seed; the masked one, "
+            "another model, has as many steps as the packed one's time allows.",
+            report.machine(result["machine"], result["others"]),
             report.checks(result["checks"]),
         ]
     )
