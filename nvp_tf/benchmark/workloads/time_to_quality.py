@@ -24,7 +24,7 @@ MOST = 1 / 3  # of the peer's time
 _THEIRS = ModelConfig((28, 28, 1), RealNVPConfig(scales=2, filters=32, blocks=4), PixelsConfig(alpha=0.05))
 
 
-def run(run_dir, minutes=30.0, steps=2000, picture=None, say=print) -> dict:
+def run(run_dir, minutes=30.0, steps=1200, picture=None, say=print) -> dict:
     """Trains the peer, then ours, with the machine to itself each.
 
     Args:
