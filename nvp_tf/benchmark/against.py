@@ -131,12 +131,8 @@ def _checks(table, targets):
         if ratios:
             best = min(ratios, key=ratios.get)
             among = f"times {best}" + (f", the fastest of {target.group}" if len(ratios) > 1 else "")
-            yield _check(f"{target.function}, {where}, {among}", ratios[best], target.at_least)
-    yield _check(f"sample, {where}, times log_prob", table["sampling"]["median"], SAMPLING)
-
-
-def _check(what, value, least):
-    return {"what": what, "value": value, "expected": f"at least {least}", "holds": value >= least}
+            yield report.at_least(f"{target.function}, {where}, {among}", ratios[best], target.at_least)
+    yield report.at_least(f"sample, {where}, times log_prob", table["sampling"]["median"], SAMPLING)
 
 
 def section(result) -> str:

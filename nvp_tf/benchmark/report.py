@@ -27,6 +27,16 @@ def percent(found) -> str:
     return f"{100 * found['median']:.0f} % ({100 * found['low']:.0f}–{100 * found['high']:.0f})"
 
 
+def at_least(what, value, bound) -> dict:
+    """What must hold, for `checks`."""
+    return {"what": what, "value": value, "expected": f"at least {bound}", "holds": value >= bound}
+
+
+def at_most(what, value, bound) -> dict:
+    """What must hold, for `checks`."""
+    return {"what": what, "value": value, "expected": f"at most {number(bound)}", "holds": value <= bound}
+
+
 def checks(found) -> str:
     """A list of {"what", "value", "expected", "holds"}, a line each."""
     return "\n".join(

@@ -96,12 +96,7 @@ def _largest(expected, multiple, peak):
 def _checks(found):
     bounds = (("memory of an example", found["memory"], MOST_MEMORY), ("time", found["time"]["median"], MOST_TIME))
     return [
-        {
-            "what": f"couplings recomputed, {what}, times the plain one",
-            "value": value,
-            "expected": f"at most {bound:.2f}",
-            "holds": value <= bound,
-        }
+        report.at_most(f"couplings recomputed, {what}, times the plain one", value, bound)
         for what, value, bound in bounds
     ]
 

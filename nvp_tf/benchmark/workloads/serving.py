@@ -124,12 +124,7 @@ def _started(contenders, absent, starts, running, say):
 def _checks(rows):
     speed, start = rows[SAVED_MODEL]["ratio"][max(BATCHES)]["median"], rows[SAVED_MODEL]["seconds_to_first_score"]
     return [
-        {
-            "what": f"SavedModel at batch {max(BATCHES)}, of the live model's speed",
-            "value": speed,
-            "expected": f"at least {SLOWEST}",
-            "holds": speed >= SLOWEST,
-        },
+        report.at_least(f"SavedModel at batch {max(BATCHES)}, of the live model's speed", speed, SLOWEST),
         {
             "what": "SavedModel, seconds from the process' start to the first score",
             "value": start["median"],

@@ -101,15 +101,11 @@ def _length(steps):
 def _checks(found):
     fashion = found["realnvp_fashion_mnist"]
     faster = 1 / fashion["masked"]["step"]["median"]
-    yield _check("a packed step, times as fast as a masked one", faster, f"at least {FASTER}", faster >= FASTER)
+    yield report.at_least("a packed step, times as fast as a masked one", faster, FASTER)
     for preset, rows in found.items():
         first, *_, other = rows.values()
         apart = abs(first["bits_per_dim"] - other["bits_per_dim"])
-        yield _check(f"{preset}, bits/dim between bfloat16 and float32", apart, f"at most {BITS}", apart <= BITS)
-
-
-def _check(what, value, expected, holds):
-    return {"what": what, "value": value, "expected": expected, "holds": holds}
+        yield report.at_most(f"{preset}, bits/dim between bfloat16 and float32", apart, BITS)
 
 
 def section(result) -> str:
