@@ -44,13 +44,13 @@ class WeightNormConv2D(keras.layers.Layer):
 
     Args:
       filters, kernel_size: as in `keras.layers.Conv2D`.
-      bias: whether to add one.
       scale: the initial g, as a multiple of the expected ||v||; None for no g.
+      bias: whether to add one.
     """
 
-    def __init__(self, filters, kernel_size, bias=True, scale=None, **kwargs):
+    def __init__(self, filters, kernel_size, scale=None, bias=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.filters, self.kernel_size, self.bias, self.scale = filters, kernel_size, bias, scale
+        self.filters, self.kernel_size, self.scale, self.bias = filters, kernel_size, scale, bias
 
     def build(self, input_shape):
         channels, size = input_shape[-1], self.kernel_size
@@ -69,19 +69,13 @@ class WeightNormConv2D(keras.layers.Layer):
             self.offset = self.add_weight(name="offset", shape=(self.filters,), initializer="zeros")
         self.built = True
 
-    def call(self, x, added=None):
-        """conv(x) + bias, and + `added` where it is given."""
+    def call(self, x):
         direction = self.direction
         kernel = direction * tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
         if self.scale is not None:
             kernel = kernel * self.magnitude
         y = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=1, padding="SAME")
-        bias = tf.cast(self.offset, x.dtype) if self.bias else None
-        if added is None:
-            return tf.nn.bias_add(y, bias) if self.bias else y
-        # The bias goes to what is added: of a convolution, its bias and then a sum TensorFlow makes one kernel, and
-        # that one keeps the summand in itself: an exported model that two threads asked at once ended its process.
-        return y + (tf.nn.bias_add(added, bias) if self.bias else added)
+        return tf.nn.bias_add(y, tf.cast(self.offset, x.dtype)) if self.bias else y
 
 
 class BatchNorm(keras.layers.Layer):
@@ -152,7 +146,7 @@ class ResidualBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         self.norm_1 = BatchNorm(momentum, dtype=dtype)
-        self.conv_1 = WeightNormConv2D(filters, 3, bias=False, dtype=dtype)
+        self.conv_1 = WeightNormConv2D(filters, 3, dtype=dtype)
         self.norm_2 = BatchNorm(momentum, dtype=dtype)
         self.conv_2 = WeightNormConv2D(filters, 3, scale=0.5, dtype=dtype)
         self.skip = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
@@ -166,11 +160,10 @@ class ResidualBlock(keras.layers.Layer):
     def weight_scales(self):
         return [self.conv_2.magnitude, self.skip.magnitude]
 
-    def call(self, h, out=None, training=False):
-        """out: the sum of the blocks before; None for 0."""
+    def call(self, h, out, training=False):
         r = self.conv_1(tf.nn.relu(self.norm_1(h, training=training)))
-        h = self.conv_2(tf.nn.relu(self.norm_2(r, training=training)), added=h)
-        return h, self.skip(h, added=out)
+        h = h + self.conv_2(tf.nn.relu(self.norm_2(r, training=training)))
+        return h, out + self.skip(h)
 
 
 class ResidualConvNet(keras.layers.Layer):
@@ -181,7 +174,8 @@ class ResidualConvNet(keras.layers.Layer):
         result = conv1x1(relu(BN(out)))
 
     For a masked checkerboard half of x is zeros: then u is doubled and the mask is a channel more.
-    Every convolution is weight-normalized. The last one's magnitude starts at 0, so that the result does.
+    Every convolution is weight-normalized. The last one's magnitude starts at 0, so that the result does. It alone
+    has a bias: the authors have more, each of which a batch normalization takes away again with the mean.
 
     Args:
       filters: channels of h.
@@ -200,7 +194,7 @@ class ResidualConvNet(keras.layers.Layer):
         self.skip_in = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
         self.blocks = [ResidualBlock(filters, momentum, dtype=dtype) for _ in range(blocks)]
         self.norm_out = BatchNorm(momentum, dtype=dtype)
-        self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, dtype=dtype)
+        self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, bias=True, dtype=dtype)
 
     def build(self, input_shape):
         *image, channels = input_shape

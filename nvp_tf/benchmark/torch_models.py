@@ -131,8 +131,8 @@ class ResidualBlock(nn.Module):
         self.norm_1 = BatchNorm(filters, momentum)
         self.conv_1 = Conv(filters, filters, 3, bias=False)
         self.norm_2 = BatchNorm(filters, momentum)
-        self.conv_2 = Conv(filters, filters, 3, scale=0.5)
-        self.skip = Conv(filters, filters, 1, scale=0.5)
+        self.conv_2 = Conv(filters, filters, 3, bias=False, scale=0.5)
+        self.skip = Conv(filters, filters, 1, bias=False, scale=0.5)
 
     def forward(self, h, out):
         r = self.conv_1(F.relu(self.norm_1(h), inplace=True))
@@ -144,8 +144,8 @@ class ResidualConvNet(nn.Module):
     def __init__(self, inputs, filters, blocks, outputs, momentum, mask=None):
         super().__init__()
         self.norm_in = BatchNorm(inputs, momentum)
-        self.conv_in = Conv(2 * inputs + (mask is not None), filters, 3)
-        self.skip_in = Conv(filters, filters, 1, scale=0.5)
+        self.conv_in = Conv(2 * inputs + (mask is not None), filters, 3, bias=False)
+        self.skip_in = Conv(filters, filters, 1, bias=False, scale=0.5)
         self.blocks = nn.ModuleList(ResidualBlock(filters, momentum) for _ in range(blocks))
         self.norm_out = BatchNorm(filters, momentum)
         self.conv_out = Conv(filters, outputs, 1, scale=0.0)
