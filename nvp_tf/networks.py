@@ -71,10 +71,10 @@ class WeightNormConv2D(keras.layers.Layer):
 
     def call(self, x):
         direction = self.direction
-        kernel = direction * tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
+        scale = tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
         if self.scale is not None:
-            kernel = kernel * self.magnitude
-        y = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=1, padding="SAME")
+            scale = scale * self.magnitude
+        y = tf.nn.conv2d(x, tf.cast(direction * scale, x.dtype), strides=1, padding="SAME")
         return tf.nn.bias_add(y, tf.cast(self.offset, x.dtype)) if self.bias else y
 
 
