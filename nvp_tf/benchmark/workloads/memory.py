@@ -10,7 +10,6 @@ from nvp_tf.benchmark.process import Worker
 from nvp_tf.benchmark.rounds import interleaved
 
 PRESET = "realnvp_imagenet32"
-COUPLINGS = 22
 LIMIT = 8e9  # bytes that a process may hold
 BATCHES = (16, 128)  # memory is a line through these two
 MOST_MEMORY, MOST_TIME = 1 / 3, 1.35  # of the plain ones
@@ -45,10 +44,8 @@ def run(rounds=5, seconds=0.0, say=print) -> dict:
                 peaks[kind][BATCHES[1]] = worker.peak_memory()
         kinds = {kind: _line(found) for kind, found in peaks.items()}
         for kind, row in kinds.items():
-            examples = (LIMIT - row["bytes_fixed"]) / row["bytes_per_example"]
-            row["largest_batch"] = _largest(examples, 1, lambda batch, k=kind: _peak(k, batch, say))
-            sides = _SIDE * math.sqrt(examples)
-            row["largest_side"] = _largest(sides, _MULTIPLE, lambda side, k=kind: _peak(k, 1, say, side))
+            row["largest_batch"] = _largest(row, int, lambda batch, k=kind: _peak(k, batch, say))
+            row["largest_side"] = _largest(row, _side, lambda side, k=kind: _peak(k, 1, say, side))
     found = {
         "memory": kinds["recomputed"]["bytes_per_example"] / kinds["plain"]["bytes_per_example"],
         "process": peaks["recomputed"][BATCHES[1]] / peaks["plain"][BATCHES[1]],
@@ -85,11 +82,16 @@ def _line(peaks):
     return {"bytes_fixed": low - slope * few, "bytes_per_example": slope, "peak_bytes": peaks}
 
 
-def _largest(expected, multiple, peak):
-    """The largest size tried that stays below the limit, from what the line expects downwards."""
-    size = int(expected) // multiple * multiple
-    while (held := peak(size)) > LIMIT:
-        size = int(0.96 * size) // multiple * multiple
+def _side(examples):
+    """Of one image with as many pixels."""
+    return int(_SIDE * math.sqrt(examples)) // _MULTIPLE * _MULTIPLE
+
+
+def _largest(line, size_of, peak):
+    """The largest size tried that stays below the limit: first what the line expects, then what the last try says."""
+    examples = (LIMIT - line["bytes_fixed"]) / line["bytes_per_example"]
+    while (held := peak(size := size_of(examples))) > LIMIT:
+        examples *= min(0.95, (LIMIT - line["bytes_fixed"]) / (held - line["bytes_fixed"]))
     return {"size": size, "peak_bytes": held}
 
 
@@ -124,7 +126,7 @@ def markdown(result) -> str:
         )
     return "\n\n".join(
         [
-            f"## Memory of a training step, `{PRESET}`, {COUPLINGS} couplings",
+            f"## Memory of a training step, `{PRESET}`",
             f"    {result['command']}",
             report.table(header, rows),
             f"Peaks are the most that a process ever held, each a new one: TensorFlow, the graph, weights, optimizer "
