@@ -160,7 +160,7 @@ class ResidualBlock(keras.layers.Layer):
     def weight_scales(self):
         return [self.conv_2.magnitude, self.skip.magnitude]
 
-    def call(self, h, out, training=False):
+    def call(self, h, out=0.0, training=False):
         r = self.conv_1(tf.nn.relu(self.norm_1(h, training=training)))
         h = h + self.conv_2(tf.nn.relu(self.norm_2(r, training=training)))
         return h, out + self.skip(h)
