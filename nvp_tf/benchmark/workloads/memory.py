@@ -83,7 +83,7 @@ def _line(peaks):
 
 
 def _side(examples):
-    """Of one image with as many pixels."""
+    """The side of one image with as many pixels as so many examples."""
     return int(_SIDE * math.sqrt(examples)) // _MULTIPLE * _MULTIPLE
 
 
