@@ -41,7 +41,7 @@ def other_data_sets(source, num, also=(), folders=()):
     shape, levels, found, skipped = source.flow.event_shape, source.levels, {}, {}
     for config in _configs(source.config.data.name, also):
         if config.data_dir is None and not CATALOGUE[config.name].found():
-            skipped[config.name] = "not on this machine, `bin/datasets.py` says how to get it"
+            skipped[config.name] = "not on this machine, `nvp_tf datasets` says how to get it"
             continue
         dataset = load_dataset(config)
         if dataset.levels is None or len(dataset.event_shape) != 3:
