@@ -22,7 +22,7 @@ def main():
     from nvp_tf.data.pipeline import evaluation_batches
     from nvp_tf.data.registry import load_dataset
     from nvp_tf.evaluation.evaluator import Evaluator
-    from nvp_tf.export import export
+    from nvp_tf.export.export import export
     from nvp_tf.runs.run_dir import RunDir
 
     run = RunDir(FLAGS.run_dir)

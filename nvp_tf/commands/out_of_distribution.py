@@ -37,8 +37,8 @@ def main():
 
     from nvp_tf.figures.source import Source
     from nvp_tf.files import write_text
-    from nvp_tf.out_of_distribution import measure, plots, report
-    from nvp_tf.out_of_distribution.measure import OWN
+    from nvp_tf.out_of_distribution import plots, report
+    from nvp_tf.out_of_distribution.measure import OWN, measure
     from nvp_tf.pictures.layout import save
 
     source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed)

@@ -73,8 +73,8 @@ def _split(event):
     from nvp_tf.scoring import inputs
 
     dataset = load_dataset(DataConfig(FLAGS.dataset).at(FLAGS.data_dir))
-    if tuple(dataset.event_shape) != event.shape:
-        raise UserError(f"{FLAGS.dataset} has examples of {dataset.event_shape}, expected {event.shape} for the model")
+    if dataset.event.shape != event.shape:
+        raise UserError(f"{FLAGS.dataset} has examples of {dataset.event}, expected {event} for the model")
     return inputs.split(dataset, FLAGS.split), getattr(dataset, FLAGS.split).size
 
 

@@ -10,7 +10,6 @@ import sys
 from absl import flags
 
 from nvp_tf.files import write_text
-from nvp_tf.runs.tables import find_runs, tables
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("runs", "runs", "The folder to look for runs in, at any depth.")
@@ -18,6 +17,8 @@ flags.DEFINE_string("out", None, "The Markdown file to write; it is also printed
 
 
 def main():
+    from nvp_tf.runs.tables import find_runs, tables
+
     runs = find_runs(FLAGS.runs)
     text = tables(runs)
     print(text, file=sys.stderr)

@@ -48,7 +48,7 @@ def main():
         config = RunDir(FLAGS.run_dir).config
     dataset = load_dataset(config.data)
     if FLAGS.preset:
-        config = config.for_data(config.data, dataset.event_shape, dataset.levels).override(model_and_train_keys())
+        config = config.for_data(config.data, dataset.event).override(model_and_train_keys())
     return train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
 
 

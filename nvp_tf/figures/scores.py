@@ -56,7 +56,7 @@ def others(source, num):
     for name, entry in CATALOGUE.items():
         if name != source.config.data.name and entry.shape == shape and entry.found():
             data = load_dataset(DataConfig(name))
-            if data.levels == source.levels:
+            if data.event.levels == source.levels:
                 found[name] = choose(data.test, num, source.seed)
     return found
 
