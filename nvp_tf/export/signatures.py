@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.export.weights import PackedWeights
+from nvp_tf.models.flow import at_least_one
 from nvp_tf.models.objectives import bits_per_dim
 
 _MOST_VALUES = 2**21  # of one call of `sample`: what its memory grows with
@@ -42,7 +43,7 @@ class Signatures:
         self.cell_centre = np.full(flow.event.shape, flow.CELL_CENTRE, np.float32)
         self._weights = PackedWeights(flow.variables)
         self.forward = tf.function(self._with_weights(flow.forward), [self.values, tf.TensorSpec(flow.event.shape)])
-        self.inverse = tf.function(self._with_weights(flow.decode), [self.latents])
+        self.inverse = tf.function(self._with_weights(flow.inverse), [self.latents])
 
     def save(self, folder, functions=None):
         """Writes a SavedModel: of `functions()`, or of others that call `forward` and `inverse`."""
@@ -133,11 +134,8 @@ class Signatures:
 
 
 def _at_least_one(values, spec):
-    """(values, their number); of none, one row of zeros: oneDNN's convolution gives an empty batch a wrong shape."""
-    values = tf.ensure_shape(values, spec.shape)  # says what was expected; a signature checks the dtype only
-    n = tf.shape(values)[0]
-    paddings = [[0, tf.cast(n == 0, tf.int32)]] + [[0, 0]] * (spec.shape.rank - 1)
-    return tf.ensure_shape(tf.pad(values, paddings), spec.shape), n
+    # The shape says what was expected; a signature checks the dtype only.
+    return at_least_one(tf.ensure_shape(values, spec.shape))
 
 
 def _fresh_if_negative(seed):
