@@ -19,7 +19,8 @@ class MaximumLikelihood(keras.Model):
 
     The data is x alone: arrays, or a `tf.data.Dataset` of batches of x or of (x, None, sample_weight). A step is one
     of `nvp_tf.train`'s: noise that is fresh each step, the mean over the whole batch of all replicas, batch statistics
-    over all of them. `evaluate` scores with the fixed noise of `log_prob`, `predict` gives log_prob [n].
+    over all of them. `evaluate` scores with the fixed noise of `log_prob`, `predict` gives log_prob [n]. Under a
+    MirroredStrategy Keras wants a first batch of equal parts, and none with less than an example a replica.
 
     Metrics: `loss`, nats an example with the penalty, each example times its sample_weight, as Keras has it; and
     `bits_per_dim` of images or `nats` of vectors, averages that sample_weight weighs.
@@ -51,6 +52,31 @@ class MaximumLikelihood(keras.Model):
         self.l2, self.seed = l2, seed
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.score_tracker = keras.metrics.Mean(name="bits_per_dim" if self.event.is_image else "nats")
+
+    def fit(
+        self,
+        x: Any = None,
+        y: None = None,
+        *,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        **options: Any,
+    ) -> keras.callbacks.History:
+        """`keras.Model.fit`, of x alone; validation_data is x, or (x, None, sample_weight)."""
+        if isinstance(validation_data, tuple):
+            x_valid, y_valid, weights = keras.utils.unpack_x_y_sample_weight(validation_data)
+            validation_data = keras.utils.pack_x_y_sample_weight(x_valid, _carrying(weights, y_valid), weights)
+        return super().fit(
+            x,
+            _carrying(sample_weight, y),
+            sample_weight=sample_weight,
+            validation_data=validation_data,
+            **options,
+        )
+
+    def evaluate(self, x: Any = None, y: None = None, *, sample_weight: Any = None, **options: Any) -> Any:
+        """`keras.Model.evaluate`, of x alone."""
+        return super().evaluate(x, _carrying(sample_weight, y), sample_weight=sample_weight, **options)
 
     def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
@@ -106,11 +132,16 @@ class MaximumLikelihood(keras.Model):
         return self.get_metrics_result()
 
 
+def _carrying(weights: Any, y: Any) -> Any:
+    """Targets for Keras, which forgets the weights of data that has none: nobody looks at them."""
+    return weights if y is None else y
+
+
 def _unpacked(data: Data) -> tuple[tf.Tensor, tf.Tensor | None]:
     """(x, sample weights)."""
     x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if y is not None:
-        raise UserError("the data has targets, too, expected x alone, or (x, None, sample_weight) for weights")
+    if y is not None and weights is None:
+        raise UserError("the data has targets, too, expected x alone, or (x, None, sample_weight)")
     return x, weights
 
 

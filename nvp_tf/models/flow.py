@@ -184,7 +184,7 @@ class Flow(MaximumLikelihood):
         if not x.shape.is_compatible_with((None, *self.event_shape)):
             expected = ", ".join(str(side) for side in self.event_shape)
             raise UserError(f"data has shape {x.shape}, expected (n, {expected})")
-        return x
+        return x if x.shape[1:].is_fully_defined() else tf.ensure_shape(x, (None, *self.event_shape))
 
 
 def at_least_one(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
