@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks import engines, machine, report
 from benchmarks.process import Worker
 from nvp_tf.errors import UserError
+from nvp_tf.markdown import table
 from nvp_tf.scoring.saved_model import newest_version
 
 SIZES = (256, 7, 1, 0)  # rows: of one model each, without converting it anew
@@ -136,7 +137,7 @@ def markdown(result) -> str:
         [
             f"### `{result['model']}`, {shape}",
             f"    {result['command']} --markdown=docs/engines.md",
-            report.table(["largest difference from TensorFlow", *ENGINES], rows),
+            table(["largest difference from TensorFlow", *ENGINES], rows),
             "\n".join(f"- `{signature}`, {' and '.join(who)}: {error}" for (signature, error), who in errors.items()),
             report.versions(result["machine"]) + ".",
         ]
