@@ -249,7 +249,7 @@ def test_a_refused_file_leaves_no_export(written, tmp_path, monkeypatch):
         raise UserError("as if it differed")
 
     monkeypatch.setattr(export.gate, "check", lambda *_: {})
-    monkeypatch.setattr(export.lite_gate, "check", refuse)
+    monkeypatch.setattr(lite_gate, "check", refuse)
     with pytest.raises(UserError, match="as if"):
         export.export(flow, tmp_path / "model", x, [0.0])
     assert list((tmp_path / "model").iterdir()) == []
