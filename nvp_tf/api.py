@@ -109,7 +109,7 @@ def export(
     Raises:
       UserError: data that the flow is not for; an answer that is not the flow's.
     """
-    from nvp_tf.export.export import export_with
+    from nvp_tf.exporting.export import export_with
 
     return export_with(flow, _dataset(flow, data), folder, examples, tflite=tflite)
 

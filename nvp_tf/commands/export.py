@@ -18,7 +18,7 @@ flags.DEFINE_bool("tflite", True, "Whether to write files for phones, too (docs/
 
 def main():
     cli.quiet_tensorflow()
-    from nvp_tf.export.export import export_with
+    from nvp_tf.exporting.export import export_with
     from nvp_tf.runs.opened import OpenRun
 
     opened = OpenRun(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir)

@@ -16,7 +16,7 @@ the scalars. A negative seed is a new one in every call.
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.export.weights import PackedWeights
+from nvp_tf.exporting.weights import PackedWeights
 from nvp_tf.models.flow import at_least_one
 from nvp_tf.models.objectives import bits_per_dim
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
-from nvp_tf.export import client
+from nvp_tf.exporting import client
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.scoring.contract import DRAW, FEW, NOISE, QUESTIONS, asked
 

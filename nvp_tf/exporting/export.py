@@ -14,9 +14,9 @@ from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import DataSet
 from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.export import gate
-from nvp_tf.export.serving import ServingBundle
-from nvp_tf.export.signatures import Signatures
+from nvp_tf.exporting import gate
+from nvp_tf.exporting.serving import ServingBundle
+from nvp_tf.exporting.signatures import Signatures
 from nvp_tf.files import PARTIAL, json_text, put_in_place, write_text
 from nvp_tf.models.flow import Flow
 from nvp_tf.runs.provenance import provenance
@@ -51,7 +51,7 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
         signatures.save(partial)
         figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
         if tflite:
-            from nvp_tf.export import lite, lite_gate  # they load the quantizer
+            from nvp_tf.exporting import lite, lite_gate  # they load the quantizer
 
             lite.write(signatures, partial)
             figures["tflite"] = lite_gate.check(flow, reference, partial, examples)

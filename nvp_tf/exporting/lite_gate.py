@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from nvp_tf.errors import UserError
-from nvp_tf.export import lite_client
-from nvp_tf.export.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, largest_gap, nats_bound
-from nvp_tf.export.lite import FILES, FLOAT32
+from nvp_tf.exporting import lite_client
+from nvp_tf.exporting.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, largest_gap, nats_bound
+from nvp_tf.exporting.lite import FILES, FLOAT32
 from nvp_tf.scoring.contract import FEW, LITE_QUESTIONS, asked
 
 LOG_PROB_BOUND = 1e-2  # nats, or 4 units in the last place; of the float32 file
