@@ -1,0 +1,30 @@
+"""Exact densities over images: NICE and Real NVP, trained, exported and served.
+
+Names are imported at first use, so that `import nvp_tf` and every `--help` cost no TensorFlow.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "as_bijector": "nvp_tf.models.tfp_views",
+    "as_distribution": "nvp_tf.models.tfp_views",
+    "build": "nvp_tf.models.build",
+    "from_arrays": "nvp_tf.data.arrays",
+    "load": "nvp_tf.api",
+    "preset": "nvp_tf.api",
+    "train": "nvp_tf.api",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"nvp_tf has no {name!r}, it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return [*__all__, "__version__"]

@@ -1,0 +1,106 @@
+"""What every command has in common: flags, one-line errors with status 2, one line of JSON at the end."""
+
+import os
+import signal
+import sys
+from types import ModuleType
+from typing import NoReturn
+
+from absl import app, flags, logging
+
+from nvp_tf.errors import ResumeLater, UserError, WorkerLost
+from nvp_tf.files import json_text
+
+
+def run(command: ModuleType) -> None:
+    """Parses flags and runs `command.main(*words)`, which returns the figures to print.
+
+    Args:
+      command: a module with `main`, its flags, and a docstring for `--help`. POSITIONAL, where it has that: how many
+        words may be no flags; FOREIGN: whether flags that are not ours are words, too.
+
+    stdout gets one line of JSON, stderr everything else. Exit status: 0 done, 2 a mistake that can
+    be mended (one line says which), 75 stopped by SIGTERM with its work saved (the same command goes on),
+    130 interrupted.
+    """
+    if any(argument.lstrip("-") in ("help", "helpfull", "helpshort") for argument in sys.argv[1:]):
+        print(f"{command.__doc__}\n{flags.FLAGS.module_help(command.__name__)}")
+        sys.exit(0)
+    words, foreign = getattr(command, "POSITIONAL", 0), getattr(command, "FOREIGN", False)
+    app.run(
+        lambda argv: _report(lambda: command.main(*argv[1:])), flags_parser=lambda argv: _parse(argv, words, foreign)
+    )
+
+
+def end_at_sigterm(what):
+    """From here on SIGTERM ends the command as Ctrl-C does, but with the status that says to start it again.
+
+    what: is lost by it.
+    """
+
+    def end(number, frame):
+        raise ResumeLater(f"stopped {what}: start the same command again")
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def quiet_tensorflow():
+    """Imports TensorFlow without its start-up lines, which no setting turns off and which would bury ours."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.set_verbosity(logging.WARNING)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # looks for GPUs, and says at length that there are none
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _parse(argv, positional, foreign):
+    try:
+        arguments = flags.FLAGS(argv, known_only=foreign)
+    except flags.Error as error:
+        fail(error)
+    if len(arguments) > 1 + positional:
+        fail(f"unexpected argument {arguments[1 + positional]!r}: every value is given as --flag=value")
+    return arguments
+
+
+def _report(main):
+    try:
+        print(json_text(main()))
+    except ModuleNotFoundError as error:
+        fail(_missing(error))
+    except (UserError, OSError) as error:
+        fail(error)
+    except ResumeLater as error:
+        print(error, file=sys.stderr, flush=True)
+        if isinstance(error, WorkerLost):
+            os._exit(os.EX_TEMPFAIL)  # at Python's own end TensorFlow waits for the one that is gone, half a minute
+        sys.exit(os.EX_TEMPFAIL)
+    except KeyboardInterrupt as error:
+        print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+# The extra of pyproject.toml that has a package.
+_EXTRAS = {"ai_edge_litert": "lite", "ai_edge_quantizer": "lite", "grpc": "serving", "requests": "serving",
+           "pyarrow": "data", "tensorflow_datasets": "data", "importlib_resources": "data"}  # fmt: skip
+
+
+def _missing(error):
+    package = (error.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        raise error
+    return f"{package} is not installed, expected `pip install 'nvp_tf[{_EXTRAS[package]}]'`"
+
+
+def fail(error: Exception | str) -> NoReturn:
+    """Ends the command with status 2 and one line on stderr."""
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,42 @@
+"""A person's own arrays in a file: `--dataset=npz --data_dir=FILE`."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from nvp_tf.data.arrays import from_arrays
+from nvp_tf.errors import UserError, reason
+
+
+def npz(config):
+    """Integer images or float vectors under `train`, and `valid` and `test` if they are there; or one array.
+
+    uint8 images have 256 levels. For each of `valid` and `test` that is missing a tenth of the rest is held out,
+    by a fixed permutation.
+
+    Raises:
+      UserError: no such file, a damaged one, arrays of other names, or what `from_arrays` refuses.
+    """
+    if config.data_dir is None or not Path(config.data_dir).is_file():
+        raise UserError(f"npz has the data_dir {config.data_dir}, expected a file of arrays, as numpy.savez writes it")
+    arrays = _read(config.data_dir)
+    if len(arrays) == 1:
+        arrays = {"train": next(iter(arrays.values()))}
+    unknown = [name for name in arrays if name not in ("train", "valid", "test")]
+    if unknown or "train" not in arrays:
+        raise UserError(
+            f"{config.data_dir} has the arrays {', '.join(arrays) or 'none'}, expected train, and valid or test, "
+            "or one array"
+        )
+    return from_arrays(**arrays, name="npz")
+
+
+def _read(file):
+    """name -> array; a .npy file is one array without a name."""
+    try:
+        found = np.load(file, allow_pickle=False)
+        return dict(found) if isinstance(found, np.lib.npyio.NpzFile) else {"train": found}
+    except (OSError, ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+        raise UserError(f"{file} cannot be read: {reason(error)}") from None

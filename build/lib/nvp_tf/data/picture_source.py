@@ -1,0 +1,43 @@
+"""Picture files as a Source."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from nvp_tf.data.preparing import Source
+from nvp_tf.errors import UserError
+from nvp_tf.pictures.files import read_picture
+
+
+def picture_source(name, folder, paths, transformation, image, channels) -> Source:
+    """Picture files as a Source.
+
+    Args:
+      name: of the source.
+      folder: where they are.
+      paths: relative to it.
+      transformation: a string that says all that `image` does.
+      image: a function of an open picture (PIL, upright, RGB or grey) to uint8 [height, width, channels].
+      channels: 3, or 1 for grey.
+    """
+    folder = Path(folder)
+    return Source(
+        name=name,
+        identity=[transformation, files_digest(folder, paths)],
+        size=len(paths),
+        channels=channels,
+        items=lambda start: ((path, folder / path) for path in paths[start:]),
+        image=lambda file: image(read_picture(file, channels)),
+    )
+
+
+def files_digest(folder, paths):
+    """A string that changes with the files' names, sizes and times: what is behind them is not read."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            stat = os.stat(os.path.join(folder, path))
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
+        digest.update(os.fsencode(path) + f"\0{stat.st_size} {stat.st_mtime_ns}\0".encode())
+    return digest.hexdigest()

@@ -1,0 +1,48 @@
+"""Data sets by name."""
+
+import dataclasses
+
+from nvp_tf.data.bundled import digits, two_moons
+from nvp_tf.data.catalogue import CATALOGUE
+from nvp_tf.data.celeba import celeba
+from nvp_tf.data.cifar10 import cifar10
+from nvp_tf.data.folder import folder
+from nvp_tf.data.imagenet import imagenet32, imagenet64
+from nvp_tf.data.lsun import lsun_bedroom, lsun_church_outdoor, lsun_tower
+from nvp_tf.data.mnist import fashion_mnist, mnist
+from nvp_tf.data.npz import npz
+from nvp_tf.data.photos import photos
+from nvp_tf.data.split import DataSet, Flipped
+from nvp_tf.data.svhn import svhn
+from nvp_tf.data.tfd import tfd
+from nvp_tf.data.tfds_images import tfds_images
+from nvp_tf.errors import UserError
+
+# Each takes a DataConfig; its name is in the catalogue.
+_LOADERS = {
+    loader.__name__: loader
+    for loader in (
+        two_moons, digits, photos, fashion_mnist, mnist, tfd, svhn, cifar10, imagenet32, imagenet64, lsun_bedroom,
+        lsun_tower, lsun_church_outdoor, celeba, folder, npz,
+    )
+}  # fmt: skip
+
+
+def names() -> list[str]:
+    """The built-in data sets; `load` also takes any image data set of tensorflow_datasets."""
+    return list(CATALOGUE)
+
+
+def load_dataset(config) -> DataSet:
+    """The data set that a DataConfig names, its training images flipped at random if it says so.
+
+    Raises:
+      UserError: an unknown name, data that is missing or damaged, or flips of vectors.
+    """
+    loader = _LOADERS.get(config.name)
+    data = loader(config) if loader else tfds_images(config.name, config.data_dir, built_in=names())
+    if not config.flips:
+        return data
+    if not data.event.is_image:
+        raise UserError(f"flips is true for {config.name}, whose examples are vectors, expected false")
+    return dataclasses.replace(data, train=Flipped(data.train))

@@ -1,0 +1,69 @@
+"""What a data set is: three disjoint splits, each read by index as a pure function."""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from nvp_tf.data.random_integers import random_integers
+from nvp_tf.event import Event
+
+_FLIP = 1  # Streams of random_integers; crops have another.
+
+
+class Split:
+    """Examples by number.
+
+    size: how many there are.
+    """
+
+    size: int
+
+    def read(self, index, seed):
+        """The examples numbered `index`: a pure function of its arguments that a graph can hold.
+
+        Args:
+          index: int64 [n], each in [0, size).
+          seed: int64 [n, 2], one pair an example; whatever is random about an example depends on it alone.
+
+        Returns:
+          uint8 [n, height, width, channels], or float32 [n, dimensions].
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Three disjoint splits that are the same in every process."""
+
+    name: str
+    event: Event
+    train: Split
+    valid: Split
+    test: Split
+
+
+class ArraySplit(Split):
+    """An array in memory: [size, *event_shape], uint8 or float32."""
+
+    def __init__(self, array):
+        self.size = len(array)
+        # On the CPU whatever else there is: the pipeline runs there.
+        with tf.device("CPU:0"):
+            self._array = tf.constant(array)
+
+    def read(self, index, seed):
+        del seed  # Nothing is random about an example here.
+        return tf.gather(self._array, index)
+
+
+class Flipped(Split):
+    """Another split's images, each mirrored left to right with probability 1/2."""
+
+    def __init__(self, split):
+        self.size = split.size
+        self._split = split
+
+    def read(self, index, seed):
+        images = self._split.read(index, seed)
+        flip = random_integers(seed, _FLIP, 2) == 1
+        return tf.where(flip[:, None, None, None], tf.reverse(images, axis=[2]), images)

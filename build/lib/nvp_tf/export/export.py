@@ -1,0 +1,99 @@
+"""A version of an export: written beside, held against the flow, then put in its place."""
+
+import os
+import platform
+import shutil
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import tensorflow as tf
+
+from nvp_tf.evaluation.reference import Reference
+from nvp_tf.export import gate
+from nvp_tf.export.serving import ServingBundle
+from nvp_tf.export.signatures import Signatures
+from nvp_tf.files import PARTIAL, json_text, put_in_place, write_text
+from nvp_tf.runs.provenance import provenance
+from nvp_tf.scoring.contract import next_version
+
+
+def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True) -> dict:
+    """Writes export_dir/<next version>, whole or not at all, once it answers as the flow does.
+
+    Args:
+      flow: a `Flow`.
+      export_dir: the model's folder; earlier versions in it are not touched.
+      examples: held-out [n, *event_shape], on which the export is held against the flow.
+      held_out_scores: log_prob of held-out data, nats, that `score` gives a percentile among.
+      about: what else export.json shall say: a dict.
+      tflite: whether to write the files for phones, too.
+
+    Returns:
+      What is in export.json, and path: the new version's folder.
+
+    Raises:
+      UserError: an answer that differs from the flow's by more than its bound (`gate.check`).
+    """
+    export_dir = Path(export_dir)
+    export_dir.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(export_dir)
+    bundle = ServingBundle(export_dir, examples, flow.event)
+    partial = export_dir / f"{PARTIAL}{os.getpid()}"
+    try:
+        reference = Reference(held_out_scores)
+        signatures = Signatures(flow, reference)
+        signatures.save(partial)
+        figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
+        if tflite:
+            from nvp_tf.export import lite, lite_gate  # they load the quantizer
+
+            lite.write(signatures, partial)
+            figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
+        bundle.write_inside(partial)
+        figures["size_bytes"] = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
+        number = next_version(export_dir)
+        figures = {"version": number} | (about or {}) | figures | {"versions": _versions(tflite)}
+        write_text(partial / "export.json", json_text(figures, indent=2) + "\n")
+        put_in_place(partial, export_dir / str(number))
+        bundle.write_beside(number)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return {"path": str(export_dir / str(number))} | figures
+
+
+def _model(flow, reference) -> dict:
+    return {
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "event_shape": list(flow.event.shape),
+        "levels": flow.event.levels,
+        "prior": type(flow.prior).__name__.lower(),
+        "parameters": sum(int(tf.size(weight)) for weight in flow.trainable_variables),
+        "reference_scores": len(reference.scores),
+    }
+
+
+def _versions(tflite) -> dict:
+    packages = ("tensorflow", "keras", "numpy", *(["ai-edge-litert"] if tflite else []))
+    return provenance() | {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def _remove_leftovers(export_dir):
+    """What exports that were killed left behind; one that still runs keeps its own."""
+    for folder in export_dir.glob(f"{PARTIAL}*"):
+        pid = folder.name.removeprefix(PARTIAL)
+        if pid.isdigit() and not _runs(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid):
+    """Whether another process of that number runs. In a container ours may have had the same."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True

@@ -1,0 +1,100 @@
+"""Layers in sequence, and the multi-scale step that leaves half of the variables behind."""
+
+import tensorflow as tf
+
+from nvp_tf.layers.base import Bijective, no_log_det
+from nvp_tf.layers.squeeze import squeeze, unsqueeze
+
+
+class Chain(Bijective):
+    """Layers one after another: values are passed on, log-determinants add up.
+
+    Args:
+      layers: a list of `Bijective`, the data side first.
+    """
+
+    def __init__(self, layers, **kwargs):
+        super().__init__(**kwargs)
+        self.layers = list(layers)
+
+    def latent_shape(self, event_shape):
+        for layer in self.layers:
+            event_shape = layer.latent_shape(event_shape)
+        return event_shape
+
+    @property
+    def weight_scales(self):
+        return [scale for layer in self.layers for scale in layer.weight_scales]
+
+    def trace(self, x, training=False):
+        found = []
+        for layer in self.layers:
+            x, of_layer = layer.trace(x, training)
+            found += of_layer
+        return x, found
+
+    def _build(self, event_shape):
+        for layer in self.layers:
+            layer.build((None, *event_shape))
+            event_shape = layer.latent_shape(event_shape)
+
+    def _forward(self, x, training):
+        total = no_log_det(x)
+        for layer in self.layers:
+            x, log_det = layer.forward(x, training)
+            total += log_det
+        return x, total
+
+    def _inverse(self, y):
+        total = no_log_det(y)
+        for layer in reversed(self.layers):
+            y, log_det = layer.inverse(y)
+            total += log_det
+        return y, total
+
+
+class FactorOut(Bijective):
+    """Half of the variables go on to the next scale, the other half is done (thesis 5.3.5, figure 5.10).
+
+        forward:  (a, z) = halves of ordered_squeeze(x);  y = ordered_unsqueeze([inner(a), z])
+        inverse:  (b, z) = halves of ordered_squeeze(y);  x = ordered_unsqueeze([inner^-1(b), z])
+        log_det:  inner's
+
+    A bijection from one image shape to itself: latents keep the image's shape at every depth. The half that goes
+    on is the pixels (0,0) and (1,1) of each 2x2 block.
+
+    Args:
+      inner: the `Bijective` of the next scale, on [H/2, W/2, 2C].
+    """
+
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    @property
+    def weight_scales(self):
+        return self.inner.weight_scales
+
+    def trace(self, x, training=False):
+        a, z = self._halves(x)
+        a, found = self.inner.trace(a, training)
+        return unsqueeze(tf.concat([a, z], axis=-1), "ordered"), found
+
+    def _build(self, event_shape):
+        if len(event_shape) != 3 or event_shape[0] % 2 or event_shape[1] % 2:
+            raise ValueError(f"{self.name}: event shape is {event_shape}, expected (even, even, channels)")
+        height, width, channels = event_shape
+        self.inner.build((None, height // 2, width // 2, 2 * channels))
+
+    def _forward(self, x, training):
+        a, z = self._halves(x)
+        a, log_det = self.inner.forward(a, training)
+        return unsqueeze(tf.concat([a, z], axis=-1), "ordered"), log_det
+
+    def _inverse(self, y):
+        b, z = self._halves(y)
+        b, log_det = self.inner.inverse(b)
+        return unsqueeze(tf.concat([b, z], axis=-1), "ordered"), log_det
+
+    def _halves(self, x):
+        return tf.split(squeeze(x, "ordered"), 2, axis=-1)

@@ -1,0 +1,149 @@
+"""Coupling: one part of the input is kept, the other is changed by what a network makes of the first."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nvp_tf.layers.base import Bijective, sum_event
+from nvp_tf.layers.recompute import recomputed
+
+
+class Additive(keras.layers.Layer):
+    """The additive transform of NICE, which keeps volume (thesis 5.1.1).
+
+    forward: y = x + t,    inverse: x = y - t,    log_det = 0
+    """
+
+    outputs_per_entry = 1  # what the network gives for each changed entry
+
+    def forward(self, x, outputs):
+        return x + outputs, tf.zeros_like(x)
+
+    def inverse(self, y, outputs):
+        return y - outputs, tf.zeros_like(y)
+
+
+class Affine(keras.layers.Layer):
+    """The affine transform of Real NVP: add first, then scale (thesis 5.1.2).
+
+        forward:  y = (x + t) * exp(s),     log_det = s
+        inverse:  x = y * exp(-s) - t,      log_det = -s
+        s = gamma * tanh(raw_s)
+
+    tanh keeps a step's scale bounded, gamma is one learned scalar. The network gives t and then
+    raw_s along the last axis. gamma starts at 1 and not at 0: the networks' last layer starts at 0,
+    and where both do, neither has a gradient.
+    """
+
+    outputs_per_entry = 2
+
+    def build(self, _):
+        self.gamma = self.add_weight(name="gamma", shape=(), initializer="ones")
+        self.built = True
+
+    def forward(self, x, outputs):
+        t, s = self._parameters(outputs)
+        return (x + t) * tf.exp(s), s
+
+    def inverse(self, y, outputs):
+        t, s = self._parameters(outputs)
+        return y * tf.exp(-s) - t, -s
+
+    def _parameters(self, outputs):
+        t, raw_s = tf.split(outputs, 2, axis=-1)
+        return t, self.gamma * tf.tanh(raw_s)
+
+
+class Coupling(Bijective):
+    """A coupling layer (thesis 5.1, figures 5.2 and 5.8).
+
+        forward:  y_kept = x_kept,  y_changed = transform(x_changed; network(x_kept))
+        inverse:  x_kept = y_kept,  x_changed = transform^-1(y_changed; network(y_kept))
+        log_det:  the transform's, summed over the changed entries
+
+    A mask that depends on the last axis alone (vectors, channels) splits that axis: the network
+    sees the kept entries and answers for the changed ones. Any other mask b (a checkerboard)
+    multiplies: the network sees b * x, answers for all entries, and its answers where b = 1 are dropped.
+
+    Args:
+      mask: bool array of the event's shape, True where the input is kept.
+      network: a Keras layer, from kept entries [n, ..., k] to [n, ..., outputs_per_entry * c], c the
+        changed entries of the last axis (all of them where the mask multiplies).
+      transform: `Additive()` or `Affine()`.
+
+    Attributes:
+      recompute: whether nothing in between is kept for the gradient, but computed again (`recomputed`). False
+        at first.
+
+    Raises:
+      ValueError: a mask that keeps all or nothing, or is not of the event's shape.
+    """
+
+    def __init__(self, mask, network, transform, **kwargs):
+        super().__init__(**kwargs)
+        mask = np.asarray(mask, bool)
+        if mask.all() or not mask.any():
+            raise ValueError(f"mask of shape {mask.shape} keeps {int(mask.sum())} entries, expected some but not all")
+        self.mask = mask
+        self.network = network
+        self.transform = transform
+        self.recompute = False
+        row = mask.reshape(-1, mask.shape[-1])[0]
+        self.splits = bool((mask == row).all())
+        self.kept, self.changed = np.flatnonzero(row), np.flatnonzero(~row)
+        self.alternates = self.splits and len(row) > 2 and len(row) % 2 == 0 and (row[1:] != row[:-1]).all()
+
+    def _build(self, event_shape):
+        if event_shape != self.mask.shape:
+            raise ValueError(f"{self.name}: event shape is {event_shape}, expected the mask's {self.mask.shape}")
+        entries = len(self.kept) if self.splits else event_shape[-1]
+        self.network.build((None, *event_shape[:-1], entries))
+        self.transform.build(None)
+
+    @property
+    def weight_scales(self):
+        return getattr(self.network, "weight_scales", [])
+
+    def _forward(self, x, training):
+        def couple(x):
+            return self._couple(x, self.transform.forward, training)
+
+        return recomputed(couple, x) if self.recompute else couple(x)
+
+    def _inverse(self, y):
+        return self._couple(y, self.transform.inverse, training=False)
+
+    def _couple(self, x, transform, training):
+        kept, changed = self._split(x)
+        outputs = tf.cast(self.network(kept, training=training), x.dtype)
+        changed, log_det = transform(changed, outputs)
+        if not self.splits:
+            changed_entries = tf.constant(~self.mask, x.dtype)
+            changed, log_det = changed * changed_entries, log_det * changed_entries
+        return self._merge(kept, changed), sum_event(log_det)
+
+    def _split(self, x):
+        if self.alternates:
+            even, odd = tf.unstack(tf.reshape(x, [-1, *self.event_shape[:-1], len(self.kept), 2]), axis=-1)
+            return (even, odd) if self.kept[0] == 0 else (odd, even)
+        if self.splits:
+            return _take(x, self.kept), _take(x, self.changed)
+        return x * tf.constant(self.mask, x.dtype), x
+
+    def _merge(self, kept, changed):
+        if not self.splits:
+            return kept + changed
+        # In the order of their first entries, so that halves need no gather after the concatenation.
+        parts = sorted([(self.kept, kept), (self.changed, changed)], key=lambda part: part[0][0])
+        indices, values = zip(*parts, strict=True)
+        if self.alternates:
+            return tf.reshape(tf.stack(values, axis=-1), [-1, *self.event_shape])
+        return _take(tf.concat(values, axis=-1), np.argsort(np.concatenate(indices)))
+
+
+def _take(x, indices):
+    """x[..., indices], as a slice where the indices are consecutive: a gather's gradient is a scatter."""
+    start, stop = int(indices[0]), int(indices[0]) + len(indices)
+    if (indices == np.arange(start, stop)).all():
+        return x[..., start:stop]
+    return tf.gather(x, indices, axis=-1)

@@ -1,0 +1,144 @@
+"""A density model: a bijection from data to latents and a prior over the latents."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from nvp_tf.errors import UserError
+from nvp_tf.event import Event
+from nvp_tf.models.objectives import bits_per_dim
+
+
+class Flow(keras.Model):
+    """log p(x) = log prior(z) + log_det,  (z, log_det) = bijector.forward(v)  (thesis 5.1).
+
+    v is the data itself for vectors. For images of integers it is x + u with noise u in [0, 1), and
+    the mean over the noise bounds the log-probability of the integers from below:
+    E[log p(x + u)] <= log P(x). Where no noise is given it is one fixed pattern, the same for every
+    image, so that a score depends on the image alone; `encode` uses 1/2, the centre of the cell,
+    the farthest from rounding to a neighbour.
+
+    Args:
+      bijector: a built `Bijective`; its first layer is `pixels`, where there are pixels.
+      prior: a `Prior`.
+      pixels: the `Pixels` layer, or None for vectors.
+    """
+
+    NOISE_SEED = 2018
+    CELL_CENTRE = 0.5
+
+    def __init__(self, bijector, prior, pixels=None, **kwargs):
+        super().__init__(**kwargs)
+        self.bijector = bijector
+        self.prior = prior
+        self.pixels = pixels
+        self.event_shape = bijector.event_shape
+        self.latent_shape = bijector.latent_shape(bijector.event_shape)
+        self.event = Event(self.event_shape, None if pixels is None else pixels.levels)
+        self.dimensions = self.event.dimensions
+        self.built = True
+
+    @property
+    def weight_scales(self) -> list:
+        return self.bijector.weight_scales
+
+    def call(self, x, training=False):
+        return self.log_prob(x, training=training)
+
+    def log_prob(self, x, noise=None, training=False):
+        """Log-likelihood of each example.
+
+        Args:
+          x: uint8 [n, height, width, channels] or float [n, dimensions].
+          noise: float in [0, 1), of x's shape or one that broadcasts; None for the fixed pattern.
+          training: whether batch normalization uses (and moves) the batch's statistics.
+
+        Returns:
+          [n] nats; of the discrete image where there are pixels. -inf for an image with a value
+          that the data does not have (below 0 or above `levels - 1`).
+
+        Raises:
+          UserError: another dtype or shape.
+        """
+        return self.forward(x, self.noise_pattern() if noise is None else noise, training)[1]
+
+    def forward(self, x, noise, training=False):
+        """(latents [n, D], log_prob [n]) of one pass; arguments as of `log_prob`, `noise` unused for vectors."""
+        x = self._check(x)
+        all_inside = self.pixels is None or (x.dtype == tf.uint8 and self.pixels.levels == 256)
+        x = tf.cast(x, self.compute_dtype)  # hardly another engine clips or compares uint8
+        v = self.to_reals(x, noise)
+        z, log_det = self.bijector.forward(v, training)
+        log_prob = self.prior.log_prob(z) + log_det
+        latents = tf.reshape(z, [-1, self.dimensions])
+        if all_inside:
+            return latents, log_prob
+        inside = tf.reduce_all((x >= 0) & (x < self.pixels.levels), axis=list(range(1, x.shape.rank)))
+        # + 0 or -inf, as the log of what is known: the converter to LiteRT makes a number of an infinite constant.
+        return latents, log_prob + tf.math.log(tf.cast(inside, log_prob.dtype))
+
+    def bits_per_dim(self, x, noise=None):
+        """-log_prob / (D ln 2), [n]; defined for images of integers only."""
+        if self.pixels is None:
+            raise UserError("bits_per_dim is defined for discrete data; this flow is over real vectors, use log_prob")
+        return bits_per_dim(self.log_prob(x, noise), self.dimensions)
+
+    def encode(self, x):
+        """x -> all of its latents, [n, D]; `decode` gives back every integer of x."""
+        return self.forward(x, self.CELL_CENTRE)[0]
+
+    def decode(self, z):
+        """Latents [n, D] -> uint8 images [n, height, width, channels], or float vectors [n, D]."""
+        z = tf.convert_to_tensor(z)
+        if not z.shape.is_compatible_with((None, self.dimensions)):
+            raise UserError(f"latents have shape {z.shape}, expected (n, {self.dimensions})")
+        v, _ = self.bijector.inverse(tf.reshape(tf.cast(z, self.compute_dtype), [-1, *self.latent_shape]))
+        return v if self.pixels is None else self.pixels.to_integers(v)
+
+    def sample(self, num_samples, seed=0, temperature=1.0):
+        """Draws `num_samples` images or vectors; the same seed draws the same, in every process.
+
+        Args:
+          num_samples: int, at least 0.
+          seed: int.
+          temperature: factor of the latents, positive; 1 is the model.
+
+        Raises:
+          UserError: another number of samples, another temperature.
+        """
+        if num_samples < 0:
+            raise UserError(f"num_samples is {num_samples}, expected at least 0")
+        if not 0 < temperature < math.inf:
+            raise UserError(f"temperature is {temperature}, expected a positive number")
+        return self.decode(self.sample_latents(num_samples, seed, temperature))
+
+    def sample_latents(self, num_samples, seed=0, temperature=1.0):
+        """The latents [num_samples, D] that `sample` decodes."""
+        seed = tf.cast(seed, tf.int64)
+        seed = tf.stack([seed, tf.zeros_like(seed)])
+        return self.prior.sample([num_samples, self.dimensions], seed, temperature, self.compute_dtype)
+
+    def noise_pattern(self, draw=0):
+        """Fixed noise of one event's shape; draw 0 is `log_prob`'s where none is given."""
+        return tf.random.stateless_uniform(self.event_shape, [self.NOISE_SEED, draw])
+
+    def to_reals(self, x, noise):
+        """The reals that the bijection is of: vectors as they are, x + noise of images."""
+        if self.pixels is None:
+            return x
+        # A value the data does not have is scored -inf; here it must only not make a NaN.
+        x = tf.clip_by_value(tf.cast(x, self.compute_dtype), 0, self.pixels.levels - 1)
+        return self.pixels.dequantize(x, noise)
+
+    def _check(self, x):
+        """x as a tensor: integers for pixels, floats for vectors."""
+        x = tf.convert_to_tensor(x)
+        if self.pixels is not None and not x.dtype.is_integer:
+            raise UserError(f"images have dtype {x.dtype.name}, expected integers 0 to {self.pixels.levels - 1}")
+        if self.pixels is None and not x.dtype.is_floating:
+            raise UserError(f"vectors have dtype {x.dtype.name}, expected {self.compute_dtype}")
+        if not x.shape.is_compatible_with((None, *self.event_shape)):
+            expected = ", ".join(str(side) for side in self.event_shape)
+            raise UserError(f"data has shape {x.shape}, expected (n, {expected})")
+        return x

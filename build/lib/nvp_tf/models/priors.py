@@ -1,0 +1,58 @@
+"""Factorial priors over latents: plain functions of a tensor, no weights."""
+
+import math
+
+import tensorflow as tf
+
+
+class Prior:
+    """A density that is the same in every dimension and independent over them."""
+
+    def log_prob(self, z):
+        """Log-density of each example: [n, ...] float -> [n] nats."""
+        return tf.reduce_sum(self._log_density(z), axis=list(range(1, z.shape.rank)))
+
+    def sample(self, shape, seed, temperature=1.0, dtype="float32"):
+        """Draws latents, times `temperature`.
+
+        Args:
+          shape: of the result, the number of examples first.
+          seed: int [2]. The same seed gives the same draws, in every process.
+          temperature: scalar, 1 is the model; below 1, likelier and less varied.
+        """
+        # Drawn in float32, so that a seed means the same in every dtype.
+        draws = tf.cast(self._draw(shape, seed), dtype)
+        return draws * tf.cast(temperature, dtype)
+
+    def _log_density(self, z):
+        raise NotImplementedError
+
+    def _draw(self, shape, seed):
+        raise NotImplementedError
+
+
+class Normal(Prior):
+    """p(z) = exp(-z^2 / 2) / sqrt(2 pi)."""
+
+    def _log_density(self, z):
+        return -0.5 * (tf.square(z) + math.log(2 * math.pi))
+
+    def _draw(self, shape, seed):
+        return tf.random.stateless_normal(shape, seed)
+
+
+class Logistic(Prior):
+    """p(z) = sigmoid(z) sigmoid(-z) (thesis 5.2)."""
+
+    def _log_density(self, z):
+        # = -softplus(z) - softplus(-z). LiteRT makes log(1 + exp(z)) of a softplus, which is infinite at z = 89.
+        z = tf.abs(z)
+        return -z - 2 * tf.math.log(1 + tf.exp(-z))
+
+    def _draw(self, shape, seed):
+        # The open interval: the logit of 0 is -inf.
+        u = tf.random.stateless_uniform(shape, seed, minval=1e-7, maxval=1 - 1e-7)
+        return tf.math.log(u) - tf.math.log1p(-u)
+
+
+PRIORS = {"normal": Normal, "logistic": Logistic}

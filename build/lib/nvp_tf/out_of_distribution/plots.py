@@ -1,0 +1,128 @@
+"""Three pictures of a measurement: where the scores lie, model against compressor, and the images themselves."""
+
+import math
+
+import numpy as np
+
+from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.out_of_distribution.detectors import BEST, LEVEL
+from nvp_tf.out_of_distribution.measure import OWN
+from nvp_tf.pictures.layout import GAP, new_figure, tile, to_picture
+
+_EXAMPLES = 6  # of each set
+_WORDS = {"fontsize": 7, "ha": "center", "va": "top"}
+
+
+def histograms(measurement):
+    """bits/dim of every set, a row each; shaded, what typicality lets pass. What is beyond the ends is at them."""
+    from matplotlib.ticker import LogLocator
+
+    own = _bits(measurement, measurement.scored[OWN])
+    # A density can exceed 1, and its bits be negative: a model of nearly nothing but background.
+    logarithmic = own.min() > 0
+    width = own.max() - own.min()
+    ends = (own.min() / 10, own.max() * 10) if logarithmic else (own.min() - width, own.max() + 3 * width)
+    scores = {name: np.clip(_bits(measurement, each), *ends) for name, each in measurement.scored.items()}
+    figure, ((axes,),) = new_figure((9, 0.42 * len(scores) + 1))
+    spaced = np.geomspace if logarithmic else np.linspace
+    edges = spaced(min(map(np.min, scores.values())), max(map(np.max, scores.values())), 121)
+    names = list(reversed(scores))
+    for row, name in enumerate(names):
+        counts, _ = np.histogram(scores[name], edges)
+        axes.stairs(row + 0.85 * counts / counts.max(), edges, baseline=row, fill=True, color=f"C{row}", alpha=0.8)
+    axes.axvspan(*_typical(measurement), color="0.5", alpha=0.2, zorder=0)
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    axes.set(xlabel="bits/dim (lower is likelier)", ylim=(-0.05, len(names)))
+    axes.margins(x=0.01)
+    axes.set_yticks(np.arange(len(names)) + 0.3, names, fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.3)
+    rules = ("log_prob", "typicality", f"S {BEST}")
+    aurocs = [[measurement.figures[name]["auroc"][rule] for rule in rules] for name in names]
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(np.arange(len(names)) + 0.3, ["   ".join(f"{a:.2f}" for a in row) for row in aurocs], fontsize=8)
+    right.tick_params(length=0)
+    axes.set_title(f"shaded: typicality at least {LEVEL}", fontsize=9, loc="left")
+    axes.set_title(f"AUROC: {', '.join(rules)}", fontsize=9, loc="right")
+    return to_picture(figure)
+
+
+def complexity(measurement):
+    """Each set in a panel over the test images: bits/dim of the model against those of a compressor.
+
+    Typicality calls foreign what is outside of the shaded band, S what is above the slanted line. What is above
+    the panel is at its upper edge.
+    """
+    figures, columns = measurement.figures, 5
+    rows = math.ceil(len(figures) / columns)
+    figure, panels = new_figure((2.5 * columns, 2.3 * rows + 0.3), rows, columns)
+    points = {name: _points(measurement, scored) for name, scored in measurement.scored.items()}
+    (left, bottom), (right, _) = (f(np.concatenate(list(points.values()), axis=1), axis=1) for f in (np.min, np.max))
+    top = 1.05 * max(right, points[OWN].max())
+    # S high is foreign: -log2 p - L > its 95th percentile.
+    limit = np.quantile(measurement.detectors.held_out.complexity_score(BEST), 1 - LEVEL) / measurement.dimensions
+    for axes, (name, xy) in zip(panels.flat, points.items(), strict=False):
+        axes.axhspan(*_typical(measurement), color="0.9", zorder=0)
+        axes.axline((0, limit), slope=1, color="0.3", linewidth=0.8)
+        axes.scatter(*points[OWN], s=2, color="0.6", linewidths=0)
+        axes.scatter(xy[0], np.minimum(xy[1], top), s=3, color="tab:red" if name != OWN else "0.3", linewidths=0)
+        caught = figures[name]["caught"]
+        words = f"typicality {100 * caught['typicality']:.0f} %, S {100 * caught[f'S {BEST}']:.0f} %"
+        axes.set_title(f"{name}\n{words}", fontsize=8)
+        axes.set(xlim=(left - 0.3, right + 0.3), ylim=(bottom - 0.3, top + 0.1))
+        axes.tick_params(labelsize=7)
+    for axes in panels.flat[len(figures) :]:
+        axes.set_axis_off()
+    figure.supxlabel(f"bits/dim by {BEST}", fontsize=9)
+    figure.supylabel("bits/dim by the model", fontsize=9)
+    return to_picture(figure)
+
+
+def examples(measurement):
+    """Some images of each set; beneath each its bits/dim and typicality, red where that is below 0.05."""
+    from matplotlib.patches import Rectangle
+
+    columns = 2
+    rows = math.ceil(len(measurement.scored) / columns)
+    figure, panels = new_figure((5.6 * columns, 1.4 * rows), rows, columns)
+    for axes, (name, scored) in zip(panels.flat, measurement.scored.items(), strict=False):
+        chosen = np.linspace(0, len(scored.images) - 1, _EXAMPLES).round().astype(int)
+        canvas = tile(scored.images[chosen], measurement.levels, _EXAMPLES)
+        axes.imshow(canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas, cmap="gray", vmin=0, vmax=255)
+        height, width = scored.images.shape[1:3]
+        bits = _bits(measurement, scored)[chosen]
+        typicality = measurement.detectors.p_values(scored)["typicality"][chosen]
+        for i, (b, t) in enumerate(zip(bits, typicality, strict=True)):
+            left = i * (width + GAP) + GAP - 0.5
+            axes.add_patch(Rectangle((left, GAP - 0.5), width, height, fill=False, color="0.7", linewidth=0.5))
+            axes.annotate(
+                f"{b:.2f}, {t:.3f}",
+                (left + width / 2, GAP + height - 0.5),
+                xytext=(0, -3),
+                textcoords="offset points",
+                color="tab:red" if t < LEVEL else "black",
+                **_WORDS,
+            )
+        axes.set_title(name, fontsize=9, loc="left", pad=3)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    return to_picture(figure)
+
+
+def _bits(measurement, scored):
+    """[n] bits/dim; an image without a score is infinitely unlikely here."""
+    return np.nan_to_num(bits_per_dim(scored.log_prob, measurement.dimensions), nan=np.inf, posinf=np.inf)
+
+
+def _points(measurement, scored):
+    """[2, n]: bits/dim by the compressor, by the model."""
+    return np.stack([scored.lengths[BEST] / measurement.dimensions, _bits(measurement, scored)])
+
+
+def _typical(measurement):
+    """The ends, in bits/dim, of what typicality lets pass."""
+    return np.quantile(_bits(measurement, measurement.detectors.held_out), (LEVEL / 2, 1 - LEVEL / 2))

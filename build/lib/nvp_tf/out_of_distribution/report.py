@@ -1,0 +1,90 @@
+"""A measurement in text: a row an image as CSV, a row a set as Markdown."""
+
+import csv
+import io
+
+from nvp_tf.markdown import table
+from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.out_of_distribution.complexity import LENGTHS
+from nvp_tf.out_of_distribution.detectors import BEST, GROUPS, LEVEL
+from nvp_tf.out_of_distribution.measure import HELD_OUT, OWN, Measurement
+
+_BLANK = "–"
+_WITHOUT_COMPLEXITY = ("log_prob", "typicality", GROUPS)
+_CAUGHT = ("log_prob", "typicality", f"S {BEST}", f"S {BEST}, both", "S smallest", "either", GROUPS)
+
+
+def scores_csv(measurement: Measurement) -> str:
+    """set, log_prob, bits_per_dim, percentile, typicality, and L(x) in bits by compressor; the validation split too."""
+    reference, text = measurement.detectors.reference, io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["set", "log_prob", "bits_per_dim", "percentile", "typicality", *LENGTHS])
+    for name, scored in {HELD_OUT: measurement.detectors.held_out, **measurement.scored}.items():
+        columns = [
+            scored.log_prob,
+            bits_per_dim(scored.log_prob, measurement.dimensions),
+            *(of(scored.log_prob.astype("float32")).numpy() for of in (reference.percentile, reference.typicality)),
+            *(scored.lengths[compressor] for compressor in LENGTHS),
+        ]
+        writer.writerows([name, *(f"{value:.9g}" for value in row)] for row in zip(*columns, strict=True))
+    return text.getvalue()
+
+
+def tables(figures) -> str:
+    """What `Measurement.figures` says, in three tables: the scores, the AUROC of each rule, and what each catches."""
+    return "\n\n".join([_scores(figures), _aurocs(figures), _caught(figures)]) + "\n"
+
+
+def _scores(figures):
+    heads = ("images", "log_prob", "bits/dim", "median", "percentile", "typicality", *LENGTHS)
+    rows = {
+        name: (
+            str(row["images"]),
+            f"{row['log_prob']:.0f}",
+            f"{row['bits_per_dim']:.2f}",
+            f"{row['bits_per_dim_median']:.2f}",
+            f"{row['percentile']:.1f}",
+            f"{row['typicality']:.3f}",
+            *(f"{row['complexity'][compressor]:.2f}" for compressor in LENGTHS),
+        )
+        for name, row in figures.items()
+    }
+    return _table("scores", heads, rows)
+
+
+def _aurocs(figures):
+    def both(row, name):
+        return f"{_number(row[f'S {name}'])} / {_number(row[f'S {name}, both'])}"
+
+    heads = (*_WITHOUT_COMPLEXITY, *(f"S {name}" for name in LENGTHS))
+    rows = {
+        name: (
+            *(_number(row["auroc"][rule]) for rule in _WITHOUT_COMPLEXITY),
+            *(both(row["auroc"], c) for c in LENGTHS),
+        )
+        for name, row in figures.items()
+        if name != OWN
+    }
+    return _table("AUROC", heads, rows)
+
+
+def _caught(figures):
+    rows = {name: tuple(_percent(row["caught"][rule]) for rule in _CAUGHT) for name, row in figures.items()}
+    return _table(f"p < {LEVEL}", _CAUGHT, rows)
+
+
+def _number(value):
+    return _BLANK if value is None else f"{value:.2f}"
+
+
+def _percent(value):
+    return _BLANK if value is None else f"{100 * value:.1f} %"
+
+
+def _table(corner, heads, rows):
+    return table((corner, *heads), [(name, *cells) for name, cells in rows.items()], numbers=len(heads))
+
+
+def marks(name):
+    """The two lines of a page that a run's table is put between."""
+    return f"<!-- table: {name} -->", f"<!-- end of table: {name} -->"

@@ -1,0 +1,103 @@
+"""Array files as Items: .npy, .npz, and .csv for vectors. None is read into memory whole."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from nvp_tf.data.npz_rows import npz_headers, npz_rows
+from nvp_tf.errors import UserError, reason
+from nvp_tf.scoring.items import Item, item
+
+
+def npy(file, event):
+    """Yields the rows of an array [n, *event.shape], or the one value that it is."""
+    array = _mapped(file)
+    if array.shape == event.shape:
+        yield item(event, str(file), lambda: array)
+        return
+    event.check(array.shape[1:], array.dtype)
+    for number in range(len(array)):
+        yield item(event, f"{file}:{number}", lambda row=number: array[row])
+
+
+def npy_size(file, event):
+    array = _mapped(file)
+    if array.shape == event.shape:
+        return 1
+    event.check(array.shape[1:], array.dtype)
+    return len(array)
+
+
+def npz(file, event):
+    """Yields the rows of each of its arrays that can be values; of several arrays the names have theirs."""
+    fitting, why = {}, None
+    for name, (shape, dtype) in npz_headers(file).items():
+        try:
+            event.check(shape[1:], dtype)
+            fitting[name] = shape
+        except UserError as error:
+            why = why or f"array {name}'s rows: {error}"
+    if not fitting:
+        raise UserError(why or f"has no arrays, expected rows of {'x'.join(map(str, event.shape))}")
+    for name in fitting:
+        prefix = f"{file}:{name}" if len(fitting) > 1 else str(file)
+        for number, row in enumerate(npz_rows(file, name)):
+            yield item(event, f"{prefix}:{number}", lambda row=row: row)
+
+
+def npz_size(file, event):
+    sizes = []
+    for shape, dtype in npz_headers(file).values():
+        try:
+            event.check(shape[1:], dtype)
+            sizes.append(shape[0])
+        except UserError:
+            pass
+    return sum(sizes)
+
+
+def vectors(file, event):
+    """Yields the lines of a .csv file of numbers; a first line of words is passed over."""
+    if event.is_image:
+        raise UserError("is a table of numbers, expected images")
+    with open(file, newline="", encoding="utf-8", errors="replace") as lines:
+        rows = csv.reader(lines)
+        number = 0
+        while True:
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                yield Item(f"{file}:{number}", error=f"cannot be read: {reason(error)}")
+                return
+            if row is None:
+                return
+            if not row or (rows.line_num == 1 and not any(_is_number(word) for word in row)):
+                continue
+            yield item(event, f"{file}:{number}", lambda row=row: _numbers(row))
+            number += 1
+
+
+def _numbers(row):
+    wrong = next((word for word in row if not _is_number(word)), None)
+    if wrong is not None:
+        raise UserError(f"has {wrong!r}, expected a number")
+    return np.array([float(word) for word in row])
+
+
+def _is_number(word):
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _mapped(file):
+    try:
+        array = np.load(Path(file), mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"cannot be read: {reason(error)}") from None
+    if not isinstance(array, np.ndarray) or array.ndim == 0:
+        raise UserError("is no array, expected rows of numbers")
+    return array

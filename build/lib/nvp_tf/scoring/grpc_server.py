@@ -1,0 +1,69 @@
+"""TensorFlow Serving by gRPC."""
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+
+from nvp_tf.errors import UserError
+from nvp_tf.scoring.scorer import Refused
+from nvp_tf.scoring.server import Server, Unavailable
+
+_LATER = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.ABORTED,
+}
+_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),  # latents of a large batch pass the default of 4 MB
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+class GrpcServer(Server):
+    def _connect(self):
+        channel = grpc.insecure_channel(self.address.removeprefix("grpc://"), options=_OPTIONS)
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+    def _metadata(self):
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        self._name(request.model_spec)
+        try:
+            answer = self._call(self._stub.GetModelMetadata, request)
+        except Refused as error:
+            raise UserError(f"{self.model} is not to be had from {self.address}: {error}") from None
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(signatures)
+        inputs = signatures.signature_def["score"].inputs
+        if len(inputs) != 1:
+            raise UserError(f"{self.model} on {self.address} has no signature score, expected an export of nvp_tf")
+        [(name, info)] = inputs.items()
+        shape = tuple(dim.size for dim in info.tensor_shape.dim[1:])
+        return name, shape, tf.as_dtype(info.dtype).name
+
+    def _ask(self, signature, batch):
+        request = predict_pb2.PredictRequest()
+        self._name(request.model_spec)
+        request.model_spec.signature_name = signature
+        request.inputs[self.event.name].CopyFrom(tf.make_tensor_proto(np.asarray(batch, self.event.dtype)))
+        outputs = self._call(self._stub.Predict, request).outputs
+        return {name: tf.make_ndarray(tensor) for name, tensor in outputs.items()}
+
+    def _name(self, spec):
+        spec.name = self.model
+        if self.label:
+            spec.version_label = self.label
+
+    def _call(self, method, request):
+        try:
+            return method(request, timeout=self.deadline)
+        except grpc.RpcError as error:
+            details = error.details().replace("last error: ", "")  # of the command's own line there is one
+            why = f"{error.code().name}: {' '.join(details.split())[:300]}"
+            if error.code() in _LATER:
+                raise Unavailable(why) from None
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise UserError(f"{self.model} is not to be had from {self.address}: {why}") from None
+            raise Refused(why) from None

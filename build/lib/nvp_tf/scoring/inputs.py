@@ -1,0 +1,123 @@
+"""Files, folders and patterns as one stream of Items. What is wrong with one is told in its place; the rest go on."""
+
+import glob
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from nvp_tf.errors import UserError, reason
+from nvp_tf.pictures.files import SUFFIXES
+from nvp_tf.scoring import arrays, pictures, records
+from nvp_tf.scoring.items import Item, item
+
+KINDS = (*SUFFIXES, ".npy", ".npz", ".tfrecord", ".parquet", ".csv")
+_AHEAD = 64  # pictures decoded before they are asked for
+
+
+def find(words) -> list[str]:
+    """The files that are meant: files, folders (all below them of a known kind), patterns such as 'a/**/*.png'.
+
+    Raises:
+      UserError: a word that leads to no file.
+    """
+    files = []
+    for word in words:
+        if os.path.isdir(word):
+            found = sorted(str(path) for path in Path(word).rglob("*") if kind(path) and not _hidden(path, word))
+        elif os.path.exists(word):
+            found = [word]
+        else:
+            found = sorted(path for path in glob.glob(word, recursive=True) if os.path.isfile(path))
+        if not found:
+            here = os.path.isdir(word) and f"has no {', '.join(KINDS)} files"
+            raise UserError(f"{word} {here or 'is not there'}, expected a file, a folder or a pattern of files")
+        files += found
+    return files
+
+
+def kind(file) -> str | None:
+    """The suffix that says how a file is read; of a shard such as x.tfrecord-00001-of-00010 .tfrecord."""
+    name = os.path.basename(file).lower().removesuffix(".gz")
+    if ".tfrecord" in name:
+        return ".tfrecord"
+    return next((suffix for suffix in KINDS if name.endswith(suffix)), None)
+
+
+def read(file, event, fit=False):
+    """Yields the Items of one file, in order.
+
+    Args:
+      file: a path.
+      event: the `Event` that the model takes.
+      fit: bring pictures to its size and depth (`pictures.read`).
+    """
+    try:
+        match kind(file):
+            case ".npy":
+                yield from arrays.npy(file, event)
+            case ".npz":
+                yield from arrays.npz(file, event)
+            case ".csv":
+                yield from arrays.vectors(file, event)
+            case ".tfrecord":
+                yield from records.tfrecord(file, event, fit)
+            case ".parquet":
+                yield from records.parquet(file, event, fit)
+            case None:
+                raise UserError(f"is of no known kind, expected one of {', '.join(KINDS)}")
+            case _:
+                yield item(event, str(file), lambda: pictures.read(file, event, fit))
+    except (UserError, OSError) as error:
+        yield Item(str(file), error=reason(error).removeprefix(f"{file} "))
+
+
+def count(files, event) -> int | None:
+    """How many Items there will be, as headers tell; None where only reading would."""
+    sizes = {".npy": arrays.npy_size, ".npz": arrays.npz_size, ".parquet": records.parquet_size}
+    total = 0
+    for file in files:
+        size = sizes.get(kind(file))
+        if size is None and kind(file) in (".tfrecord", ".csv"):
+            return None
+        try:
+            total += size(file, event) if size else 1
+        except Exception:  # `read` says what is wrong
+            total += 1
+    return total
+
+
+def stream(files, event, fit=False):
+    """Yields the Items of all files, in order; pictures are decoded by several threads."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        ahead = deque()
+        try:
+            for file in files:
+                if kind(file) in SUFFIXES:
+                    ahead.append(pool.submit(lambda file=file: list(read(file, event, fit))))
+                    if len(ahead) > _AHEAD:
+                        yield from ahead.popleft().result()
+                else:
+                    while ahead:
+                        yield from ahead.popleft().result()
+                    yield from read(file, event, fit)
+            while ahead:
+                yield from ahead.popleft().result()
+        finally:
+            for waiting in ahead:
+                waiting.cancel()
+
+
+def split(dataset, name):
+    """Yields the Items of a `DataSet`'s split; their names are DATASET/SPLIT:INDEX."""
+    from nvp_tf.data.pipeline import evaluation_batches
+
+    number = 0
+    for batch in evaluation_batches(getattr(dataset, name), 256):
+        for value in batch.numpy():
+            yield Item(f"{dataset.name}/{name}:{number}", value)
+            number += 1
+
+
+def _hidden(path, folder):
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -1,0 +1,42 @@
+"""An export that answers in this process."""
+
+import numpy as np
+
+from nvp_tf.errors import UserError, reason
+from nvp_tf.event import Event
+from nvp_tf.scoring.contract import newest_version
+
+
+class SavedModel:
+    """A SavedModel of ours: its event, and its answers.
+
+    Args:
+      model: saved_models/NAME, whose newest version is meant, or saved_models/NAME/VERSION.
+
+    Raises:
+      UserError: no such folder, not an export of nvp_tf, or a damaged one.
+    """
+
+    def __init__(self, model):
+        self.folder = newest_version(model)
+        import tensorflow as tf
+
+        try:
+            self._signatures = tf.saved_model.load(str(self.folder)).signatures
+            [(self._key, spec)] = self._signatures["score"].structured_input_signature[1].items()
+        except Exception as error:  # protobuf, TensorFlow and Python have their own for damage
+            raise UserError(f"{self.folder} is not a whole export of nvp_tf: {reason(error)[:300]}") from None
+        self.event = Event.of_signature(spec.shape[1:])
+        self._tensor = tf.constant
+
+    def score(self, batch) -> dict:
+        """Output name -> [n]: log_prob, percentile, typicality, and of images bits_per_dim."""
+        return self._ask("score", batch)
+
+    def encode(self, batch) -> dict:
+        """latents -> [n, D]."""
+        return self._ask("encode", batch)
+
+    def _ask(self, signature, batch):
+        answer = self._signatures[signature](**{self._key: self._tensor(batch, self.event.dtype)})
+        return {name: np.asarray(value) for name, value in answer.items()}

@@ -1,0 +1,58 @@
+"""A model behind TensorFlow Serving: what both protocols share.
+
+grpc://host:port    tensorflow.serving.PredictionService
+http://host:port    its REST API (https:// too)
+"""
+
+import random
+import time
+
+from nvp_tf.errors import UserError
+from nvp_tf.event import Event
+
+
+class Unavailable(Exception):
+    """No answer this time; the same request may get one later."""
+
+
+class Server:
+    """What a client of one protocol has to say: `_metadata()`, (input name, shape, dtype's name), and `_ask`.
+
+    Args:
+      address: with its scheme.
+      model: the name that the server has for it.
+      label: a version label such as "stable"; "" for the newest version.
+      deadline: seconds that one request may take.
+      tries: how often a request is made that gets no answer, each time after a longer pause.
+
+    Raises:
+      UserError: no answer, no such model or label, or a model that is not an export of nvp_tf.
+    """
+
+    def __init__(self, address, model, label="stable", deadline=30.0, tries=6):
+        self.address, self.model, self.label = address, model, label
+        self.deadline, self.tries = deadline, tries
+        self._connect()
+        name, shape, dtype = self._patiently(self._metadata)
+        self.event = Event.of_signature(shape)
+        if (name, dtype) != (self.event.name, self.event.dtype.name):
+            raise UserError(f"{model} on {address} takes {dtype} {name} {shape}, expected an export of nvp_tf")
+
+    def score(self, batch) -> dict:
+        """Output name -> [n]; raises `Refused` for a batch at fault, UserError if the server stays away."""
+        return self._patiently(lambda: self._ask("score", batch))
+
+    def encode(self, batch) -> dict:
+        """latents -> [n, D]."""
+        return self._patiently(lambda: self._ask("encode", batch))
+
+    def _patiently(self, request):
+        for attempt in range(self.tries):
+            try:
+                return request()
+            except Unavailable as error:
+                why = error
+            if attempt + 1 < self.tries:
+                # Twice as long each time, and no two clients at once.
+                time.sleep(min(20.0, 0.5 * 2**attempt) * random.uniform(0.5, 1.0))
+        raise UserError(f"no answer from {self.address} in {self.tries} tries: {why}")

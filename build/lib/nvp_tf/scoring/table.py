@@ -1,0 +1,148 @@
+"""Tables of scores and of latents, written as they come: OUT is there once it is whole.
+
+If the rest cannot be scored, the rows so far are kept under another name (`incomplete`).
+"""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from nvp_tf.errors import UserError
+from nvp_tf.files import PARTIAL
+from nvp_tf.scoring.contract import SIGNATURES
+
+
+def incomplete(out) -> Path:
+    """Where the rows so far are kept: scores.incomplete.csv for scores.csv."""
+    out = Path(out)
+    return out.with_name(f"{out.stem}.incomplete{out.suffix}")
+
+
+class Table:
+    """Rows of (name, answers, error), in a file; a context, whose end gives the file its name.
+
+    Args:
+      out: a path ending in .csv or .parquet; with `latents` in .npz or .parquet.
+      event: the model's `Event`.
+      latents: whether a row has latents, [D], instead of scores.
+
+    Raises:
+      UserError: another suffix.
+    """
+
+    def __init__(self, out, event, latents=False):
+        self.out = Path(out)
+        check_suffix(out, latents)
+        self._partial = self.out.with_name(PARTIAL + self.out.name)
+        self._columns = SIGNATURES["encode" if latents else "score"].outputs_of(event)
+        self.rows = 0
+
+    def __enter__(self):
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = writer(self.out.suffix, open(self._partial, "wb"), self._columns)
+        return self
+
+    def write(self, rows):
+        """A list of (name, {column: value} or None, error)."""
+        self._writer.write(rows)
+        self.rows += len(rows)
+
+    def __exit__(self, kind, *_):
+        try:
+            self._writer.close()
+            if kind is None:
+                self._partial.replace(self.out)
+            elif self.rows:
+                self._partial.replace(incomplete(self.out))
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+
+def check_suffix(out, latents):
+    expected = (".npz", ".parquet") if latents else (".csv", ".parquet")
+    if Path(out).suffix not in expected:
+        raise UserError(f"out is {str(out)!r}, expected a name ending in {' or '.join(expected)}")
+
+
+def writer(suffix, file, names):
+    """What has `write(rows)`, and a `close()` that closes the file too.
+
+    Args:
+      suffix: of .csv, .parquet and .npz.
+      file: open to write bytes.
+      names: the columns between name and error.
+    """
+    return {".csv": _Csv, ".parquet": _Parquet, ".npz": _Npz}[suffix](file, names)
+
+
+class _Csv:
+    def __init__(self, file, names):
+        self._names = names
+        self._file = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
+        self._csv = csv.writer(self._file, lineterminator="\n")
+        self._csv.writerow(["name", *names, "error"])
+
+    def write(self, rows):
+        for name, answers, error in rows:
+            # str of a float32 is the shortest that reads back as it
+            values = [str(answers[column]) for column in self._names] if answers else [""] * len(self._names)
+            self._csv.writerow([name, *values, error])
+
+    def close(self):
+        self._file.close()
+
+
+class _Parquet:
+    def __init__(self, file, names):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._pa, self._names = pa, names
+        number = pa.list_(pa.float32()) if names == ("latents",) else pa.float32()
+        text = pa.string()
+        self._schema = pa.schema([("name", text), *((name, number) for name in names), ("error", text)])
+        self._file, self._writer = file, pq.ParquetWriter(file, self._schema)
+        self._waiting = []
+
+    def write(self, rows):
+        self._waiting += rows
+        if len(self._waiting) >= 10_000:
+            self._flush()
+
+    def close(self):
+        self._flush()
+        self._writer.close()
+        self._file.close()
+
+    def _flush(self):
+        names, answers, errors = zip(*self._waiting, strict=True) if self._waiting else ((), (), ())
+        values = [[answer and answer[column] for answer in answers] for column in self._names]
+        data = [[_utf8(name) for name in names], *values, [error or None for error in errors]]
+        arrays = [self._pa.array(column, field.type) for column, field in zip(data, self._schema, strict=True)]
+        self._writer.write_table(self._pa.Table.from_arrays(arrays, schema=self._schema))
+        self._waiting = []
+
+
+class _Npz:
+    """Arrays names, latents [n, D] and errors, in memory until the end; the latents of an error are nan."""
+
+    def __init__(self, file, names):
+        self._file, self._rows = file, []
+
+    def write(self, rows):
+        self._rows += rows
+
+    def close(self):
+        width = next((len(answers["latents"]) for _, answers, _ in self._rows if answers), 0)
+        nothing = np.full(width, np.nan, np.float32)
+        latents = [answers["latents"] if answers else nothing for _, answers, _ in self._rows]
+        names, errors = [name for name, _, _ in self._rows], [error for _, _, error in self._rows]
+        latents = np.array(latents, np.float32).reshape(len(names), width)
+        with self._file as file:
+            np.savez(file, names=np.array(names, str), latents=latents, errors=np.array(errors, str))
+
+
+def _utf8(name):
+    return name.encode(errors="surrogateescape").decode(errors="replace")
