@@ -1,1 +1,0 @@
-"""Pictures of a run, a figure a file; `registry` has them by name."""

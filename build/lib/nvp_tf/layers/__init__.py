@@ -1,1 +1,0 @@
-"""Bijective layers, and what they are made of: masks, networks, batch statistics, recomputation."""

@@ -1,1 +1,0 @@
-"""Picture files read and brought to size, and images put together to pictures."""

@@ -1,1 +1,0 @@
-"""Training: a config and a data set in, a run's folder out, through whatever happens on the way."""

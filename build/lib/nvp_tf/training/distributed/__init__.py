@@ -1,1 +1,0 @@
-"""What a step is spread over: devices of this machine, or several processes that find each other."""
