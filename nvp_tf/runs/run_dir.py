@@ -22,11 +22,11 @@ import platform
 import time
 from pathlib import Path
 
-from nvp_tf.runs.checkpoints import Checkpoints
-from nvp_tf.runs.provenance import provenance
 from nvp_tf.config.schema import Config
 from nvp_tf.errors import UserError
 from nvp_tf.files import PARTIAL, json_text, read_json, write_text, written_whole
+from nvp_tf.runs.checkpoints import Checkpoints
+from nvp_tf.runs.provenance import provenance
 
 WEIGHTS = ("best", "last")
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from nvp_tf.errors import UserError
-from nvp_tf.config.presets.registry import Preset, TABLE_5_1, TABLE_5_2
 from nvp_tf.config.presets.real_nvp import OTHERS, OTHERS_BITS
+from nvp_tf.config.presets.registry import TABLE_5_1, TABLE_5_2, Preset
+from nvp_tf.errors import UserError
 from nvp_tf.markdown import table
 from nvp_tf.runs.run_dir import RunDir
 
@@ -115,4 +115,3 @@ def _budget(run):
     parameters = run.metadata.get("parameters")
     size = f", {parameters / 1e6:.2g} M weights" if parameters else ""
     return f"{steps:,.0f} steps of {run.config.train.batch_size}, {minutes:.0f} min{size}"
-
