@@ -4,6 +4,7 @@ Names are imported at first use, so that `import nvp_tf` and every `--help` cost
 """
 
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -23,11 +24,11 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"nvp_tf has no {name!r}, it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*__all__, "__version__"]

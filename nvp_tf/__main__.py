@@ -25,12 +25,15 @@ def main(name: str | None = None) -> None:
     cli.run(importlib.import_module(f"nvp_tf.commands.{name}"))
 
 
+def _summary(file: Path) -> str:
+    """The first line of a module's docstring."""
+    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+
+
 def _help() -> str:
     """Every command with the first line of its docstring, read and not imported."""
-    files = {name: Path(commands.__path__[0], f"{name}.py") for name in NAMES}
-    first = {n: ast.get_docstring(ast.parse(f.read_text(encoding="utf-8"))).splitlines()[0] for n, f in files.items()}
     width = max(map(len, NAMES))
-    lines = [f"  {name:{width}}  {summary}" for name, summary in first.items()]
+    lines = [f"  {name:{width}}  {_summary(Path(commands.__path__[0], f'{name}.py'))}" for name in NAMES]
     return "\n".join([__doc__, "", *lines, "", "nvp_tf COMMAND --help has a command's flags."])
 
 

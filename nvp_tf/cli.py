@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from types import ModuleType
+from collections.abc import Callable, Sequence
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -32,19 +33,19 @@ def run(command: ModuleType) -> None:
     )
 
 
-def end_at_sigterm(what):
+def end_at_sigterm(what: str) -> None:
     """From here on SIGTERM ends the command as Ctrl-C does, but with the status that says to start it again.
 
     what: is lost by it.
     """
 
-    def end(number, frame):
+    def end(number: int, frame: FrameType | None) -> NoReturn:
         raise ResumeLater(f"stopped {what}: start the same command again")
 
     signal.signal(signal.SIGTERM, end)
 
 
-def quiet_tensorflow():
+def quiet_tensorflow() -> None:
     """Imports TensorFlow without its start-up lines, which no setting turns off and which would bury ours."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.set_verbosity(logging.WARNING)
@@ -61,7 +62,7 @@ def quiet_tensorflow():
         os.close(kept)
 
 
-def _parse(argv, positional, foreign):
+def _parse(argv: Sequence[str], positional: int, foreign: bool) -> list[str]:
     try:
         arguments = flags.FLAGS(argv, known_only=foreign)
     except flags.Error as error:
@@ -71,7 +72,7 @@ def _parse(argv, positional, foreign):
     return arguments
 
 
-def _report(main):
+def _report(main: Callable[[], object]) -> None:
     try:
         print(json_text(main()))
     except ModuleNotFoundError as error:
@@ -93,7 +94,7 @@ _EXTRAS = {"ai_edge_litert": "lite", "ai_edge_quantizer": "lite", "grpc": "servi
            "pyarrow": "data", "tensorflow_datasets": "data", "importlib_resources": "data"}  # fmt: skip
 
 
-def _missing(error):
+def _missing(error: ModuleNotFoundError) -> str:
     package = (error.name or "").partition(".")[0]
     if package not in _EXTRAS:
         raise error

@@ -67,7 +67,7 @@ def read_json(text: str) -> Any:
 _NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def _finite(value):
+def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
@@ -75,7 +75,7 @@ def _finite(value):
     return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _numbers(value):
+def _numbers(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _numbers(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -83,7 +83,7 @@ def _numbers(value):
     return _NAMES.get(value, value) if isinstance(value, str) else value
 
 
-def _to_disk(path):
+def _to_disk(path: Path) -> None:
     """Waits until a file or folder is: a rename that outlives a power cut must not be of a file that did not."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import from_arrays
+from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError, reason
 
 
-def npz(config):
+def npz(config: DataConfig) -> DataSet:
     """Integer images or float vectors under `train`, and `valid` and `test` if they are there; or one array.
 
     Images have 256 levels, or as many as the number `levels` in the file. For each of `valid` and `test` that is
@@ -32,10 +34,10 @@ def npz(config):
             f"{config.data_dir} has the arrays {', '.join(arrays) or 'none'}, expected train, and valid or test, "
             "or one array"
         )
-    return from_arrays(**arrays, levels=levels, name="npz")
+    return from_arrays(arrays["train"], arrays.get("valid"), arrays.get("test"), levels, "npz")
 
 
-def python_arrays(config):
+def python_arrays(config: DataConfig) -> DataSet:
     """Of a run that was trained on arrays in Python: the same arrays, from a file as of `npz`.
 
     Raises:
@@ -49,13 +51,13 @@ def python_arrays(config):
     return dataclasses.replace(npz(config), name=config.name)
 
 
-def _levels(value, file):
+def _levels(value: np.ndarray | int, file: str) -> int:
     if np.shape(value) or not np.issubdtype(np.asarray(value).dtype, np.integer):
         raise UserError(f"{file} has levels {value!r}, expected a number from 2 to 256")
     return int(value)
 
 
-def _read(file):
+def _read(file: str) -> dict[str, np.ndarray]:
     """name -> array; a .npy file is one array without a name."""
     try:
         found = np.load(file, allow_pickle=False)

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import ARRAYS
 from nvp_tf.data.bundled import digits, two_moons
 from nvp_tf.data.catalogue import CATALOGUE
@@ -35,8 +36,8 @@ def names() -> list[str]:
     return list(CATALOGUE)
 
 
-def load_dataset(config) -> DataSet:
-    """The data set that a DataConfig names, its training images flipped at random if it says so.
+def load_dataset(config: DataConfig) -> DataSet:
+    """The data set that a config names, its training images flipped at random if it says so.
 
     One that was arrays in Python, under whatever name, is read from the file that data_dir is (`python_arrays`).
 
