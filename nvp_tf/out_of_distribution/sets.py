@@ -50,12 +50,13 @@ def other_data_sets(
             skipped[config.name] = "not on this machine, `nvp_tf datasets` says how to get it"
             continue
         dataset = load_dataset(config)
-        if not dataset.event.is_image:
+        own_levels = dataset.event.levels
+        if own_levels is None:
             skipped[config.name] = "vectors"
             continue
         images = choose(dataset.test, num, source.seed)
-        found[config.name] = bring(images, dataset.event.levels, shape, levels)
-        found[f"{config.name}, in a margin"] = bring(images, dataset.event.levels, shape, levels, _INSIDE)
+        found[config.name] = bring(images, own_levels, shape, levels)
+        found[f"{config.name}, in a margin"] = bring(images, own_levels, shape, levels, _INSIDE)
     for folder in folders:
         found[f"pictures in {folder}"] = bring(cuts(folder, num, shape, source.seed), 256, shape, levels)
     return found, skipped
