@@ -31,7 +31,7 @@ class Entry:
         """Whether it needs no files."""
         return not (self.files or self.builders)
 
-    def found(self, data_dir=None) -> str | None:
+    def found(self, data_dir: str | Path | None = None) -> str | None:
         """Where it is, as far as names tell; None where it is not."""
         if self.always:
             return self.get or "made here"
@@ -46,19 +46,19 @@ class Entry:
         return None
 
 
-def look(folder, name) -> Path | None:
+def look(folder: str | Path | None, name: str) -> Path | None:
     """The first file or folder of that name, or pattern, in `folder`, its subfolders or theirs; None without one."""
     return next(iter(look_for_all(folder, name)), None)
 
 
-def look_for_all(folder, name) -> list[Path]:
+def look_for_all(folder: str | Path | None, name: str) -> list[Path]:
     """All of them, those nearest to `folder` first. No deeper: a data_dir may hold millions of files."""
     return (
         [match for above in ("", "*/", "*/*/") for match in sorted(Path(folder).glob(above + name))] if folder else []
     )
 
 
-def beside(folder: Path, name) -> Path:
+def beside(folder: Path, name: str) -> Path:
     """The folder of another split; raises UserError where it is not."""
     other = folder.with_name(name)
     if not other.is_dir():
@@ -66,7 +66,7 @@ def beside(folder: Path, name) -> Path:
     return other
 
 
-def _tensorflow_datasets():
+def _tensorflow_datasets() -> str | Path:
     """Where tensorflow_datasets keeps what it prepares, unless told otherwise."""
     return os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"
 
@@ -79,14 +79,14 @@ _IMAGENET_GET = (
 )
 
 
-def _lsun(category):
+def _lsun(category: str) -> Entry:
     return Entry(
         _LSUN.format(category), "64x64x3", (f"{category}_train",),
         builders=(f"lsun/{category}",), get=_LSUN_GET.format(category),
     )  # fmt: skip
 
 
-def _imagenet(side):
+def _imagenet(side: int) -> Entry:
     return Entry(
         f"ImageNet, downsampled to {side}x{side}", f"{side}x{side}x3",
         (f"train_{side}x{side}", "train_data_batch_*.npz"),
@@ -138,7 +138,7 @@ CATALOGUE = {
 }  # fmt: skip
 
 
-def missing(name: str, data_dir) -> UserError:
+def missing(name: str, data_dir: str | Path | None) -> UserError:
     """The error of a data set that is not where it was looked for: one line that says what to put where."""
     entry = CATALOGUE[name]
     where = data_dir or ", ".join([*entry.places, str(_tensorflow_datasets())] if entry.builders else entry.places)
@@ -146,7 +146,7 @@ def missing(name: str, data_dir) -> UserError:
     return UserError(f"{name} is not in {where or 'a data_dir'}: expected, in data_dir, {entry.get}{prepared}")
 
 
-def prepare_command(builder, data_dir) -> str:
+def prepare_command(builder: str, data_dir: str | Path | None) -> str:
     """A shell command that downloads and prepares a data set; tensorflow_datasets' own needs apache_beam."""
     where = "" if data_dir is None else f", data_dir='{data_dir}'"
     call = f"tfds.builder('{builder}'{where}).download_and_prepare()"

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.catalogue import look
 from nvp_tf.data.picture_source import picture_source
 from nvp_tf.data.published import published_images
+from nvp_tf.data.split import DataSet
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
 from nvp_tf.errors import UserError
 
@@ -18,7 +20,7 @@ _LISTS = ("list_eval_partition.txt", "list_eval_partition.csv")  # As published,
 _WORDS = "middle 148x148 to 64x64, bilinear without antialiasing, rounded"
 
 
-def celeba(config):
+def celeba(config: DataConfig) -> DataSet:
     """64x64 colour faces, in the published partition.
 
     Scaled as in the authors' code, by TensorFlow 1's bilinear interpolation, which does not smooth first: smoother
@@ -38,7 +40,7 @@ def celeba(config):
     return published_images("celeba", train, test, valid)
 
 
-def _face(image):
+def _face(image: np.ndarray) -> np.ndarray:
     """uint8 [64, 64, 3] of an aligned face, uint8 [218, 178, 3]."""
     if image.shape != (218, 178, 3):
         raise UserError(f"has {image.shape[1]}x{image.shape[0]} pixels, expected 178x218, aligned and cropped")
@@ -50,7 +52,7 @@ def _face(image):
     return np.rint(rows[:, low] + (rows[:, low + 1] - rows[:, low]) * share[:, None]).astype(np.uint8)
 
 
-def _partition(folder):
+def _partition(folder: Path) -> dict[str, list[str]]:
     """{split: file names} by the list beside the folder of images, in it, or one above."""
     places = [parent / name for parent in (folder.parent, folder.parent.parent, folder) for name in _LISTS]
     file = next((place for place in places if place.is_file()), None)

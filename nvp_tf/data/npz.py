@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import from_arrays
+from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError, reason
 
 
-def npz(config):
+def npz(config: DataConfig) -> DataSet:
     """Integer images or float vectors under `train`, and `valid` and `test` if they are there; or one array.
 
     uint8 images have 256 levels. For each of `valid` and `test` that is missing a tenth of the rest is held out,
@@ -30,10 +32,10 @@ def npz(config):
             f"{config.data_dir} has the arrays {', '.join(arrays) or 'none'}, expected train, and valid or test, "
             "or one array"
         )
-    return from_arrays(**arrays, name="npz")
+    return from_arrays(arrays["train"], arrays.get("valid"), arrays.get("test"), name="npz")
 
 
-def _read(file):
+def _read(file: str) -> dict[str, np.ndarray]:
     """name -> array; a .npy file is one array without a name."""
     try:
         found = np.load(file, allow_pickle=False)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.bundled import digits, two_moons
 from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.celeba import celeba
@@ -33,8 +34,8 @@ def names() -> list[str]:
     return list(CATALOGUE)
 
 
-def load_dataset(config) -> DataSet:
-    """The data set that a DataConfig names, its training images flipped at random if it says so.
+def load_dataset(config: DataConfig) -> DataSet:
+    """The data set that a config names, its training images flipped at random if it says so.
 
     Raises:
       UserError: an unknown name, data that is missing or damaged, or flips of vectors.

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.catalogue import look, missing
 from nvp_tf.data.mat import read_mat
 from nvp_tf.data.published import published_arrays
+from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError
 
 _FILES = ("TFD_48x48.mat", "TFD_ranzato_48x48.mat")
@@ -12,7 +14,7 @@ _FILES = ("TFD_48x48.mat", "TFD_ranzato_48x48.mat")
 _UNLABELED, _VALID, _TEST = 0, 2, 3
 
 
-def tfd(config):
+def tfd(config: DataConfig) -> DataSet:
     """48x48 grey; the unlabeled images train, as in the thesis, the first fold's valid and test are held out."""
     file = next((file for name in _FILES if (file := look(config.data_dir, name))), None)
     if not file:
