@@ -1,12 +1,11 @@
 """What a new run takes from its training data before the first step: the moments that whitening needs."""
 
-from collections.abc import Callable, Iterable
-
 import numpy as np
 import tensorflow as tf
 
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import Split
+from nvp_tf.evaluation.evaluator import Wrap
 from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.flow import Flow
 
@@ -15,7 +14,7 @@ def fit_whitening(
     flow: Flow,
     split: Split,
     batch_size: int = 500,
-    wrap: Callable[[Iterable[tf.Tensor]], Iterable[tf.Tensor]] = lambda batches: batches,
+    wrap: Wrap = lambda batches: batches,
 ) -> dict[str, float] | None:
     """Fits the flow's `Whitening`, where it has one, to a split; one pass over it, a batch in memory at a time.
 
