@@ -3,6 +3,8 @@
 nvp_tf export --run_dir=runs/digits --export_dir=saved_models/digits
 """
 
+from typing import Any
+
 from absl import flags
 
 from nvp_tf import cli
@@ -16,7 +18,7 @@ flags.DEFINE_integer("examples", 1000, "On how many of the test split the export
 flags.DEFINE_bool("tflite", True, "Whether to write files for phones, too (docs/tflite.md).")
 
 
-def main():
+def main() -> dict[str, Any]:
     cli.quiet_tensorflow()
     from nvp_tf.exporting.export import export_with
     from nvp_tf.runs.opened import OpenRun

@@ -6,6 +6,7 @@ import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +24,14 @@ from nvp_tf.runs.provenance import provenance
 from nvp_tf.scoring.contract import next_version
 
 
-def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True) -> dict:
+def export(
+    flow: Flow,
+    export_dir: str | Path,
+    examples: np.ndarray,
+    held_out_scores: np.ndarray,
+    about: dict[str, Any] | None = None,
+    tflite: bool = True,
+) -> dict[str, Any]:
     """Writes export_dir/<next version>, whole or not at all, once it answers as the flow does.
 
     Args:
@@ -31,7 +39,7 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
       export_dir: the model's folder; earlier versions in it are not touched.
       examples: held-out [n, *event_shape], on which the export is held against the flow.
       held_out_scores: log_prob of held-out data, nats, that `score` gives a percentile among.
-      about: what else export.json shall say: a dict.
+      about: what else export.json shall say.
       tflite: whether to write the files for phones, too.
 
     Returns:
@@ -81,7 +89,7 @@ def export_with(
     return export(flow, export_dir, held_out, scores, {"data": dataset.name} | (about or {}), tflite)
 
 
-def _model(flow, reference) -> dict:
+def _model(flow: Flow, reference: Reference) -> dict[str, Any]:
     return {
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "event_shape": list(flow.event.shape),
@@ -92,12 +100,12 @@ def _model(flow, reference) -> dict:
     }
 
 
-def _versions(tflite) -> dict:
+def _versions(tflite: bool) -> dict[str, str | None]:
     packages = ("tensorflow", "keras", "numpy", *(["ai-edge-litert"] if tflite else []))
     return provenance() | {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _remove_leftovers(export_dir):
+def _remove_leftovers(export_dir: Path) -> None:
     """What exports that were killed left behind; one that still runs keeps its own."""
     for folder in export_dir.glob(f"{PARTIAL}*"):
         pid = folder.name.removeprefix(PARTIAL)
@@ -105,7 +113,7 @@ def _remove_leftovers(export_dir):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _runs(pid):
+def _runs(pid: int) -> bool:
     """Whether another process of that number runs. In a container ours may have had the same."""
     if pid == os.getpid():
         return False

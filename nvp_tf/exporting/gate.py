@@ -5,12 +5,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
+from nvp_tf.evaluation.reference import Reference
+from nvp_tf.event import Event
 from nvp_tf.exporting import client
+from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.scoring.contract import DRAW, FEW, NOISE, QUESTIONS, asked
 
@@ -19,7 +23,7 @@ LATENT_BOUND = 1e-3
 VECTOR_ROUND_TRIP_BOUND = 1e-4  # in the unit of x; integers must come back
 
 
-def check(flow, reference, model, examples) -> dict:
+def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -> dict[str, Any]:
     """What every signature of the SavedModel in folder `model` answers, in a process without this package.
 
     Args:
@@ -74,7 +78,9 @@ def check(flow, reference, model, examples) -> dict:
     }
 
 
-def ask(script, model, x, questions, name, foreign):
+def ask(
+    script: str, model: Path, x: np.ndarray, questions: list[dict], name: str, foreign: set[str]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What a stranger says, and the arrays of its answers.
 
     Args:
@@ -87,7 +93,7 @@ def ask(script, model, x, questions, name, foreign):
         examples, answers = Path(folder) / "examples.npy", Path(folder) / "answers.npz"
         np.save(examples, x)
         (Path(folder) / "questions.json").write_text(json.dumps(questions))
-        line = [sys.executable, "-I", script, Path(model).resolve(), examples, answers, Path(folder) / "questions.json"]
+        line = [sys.executable, "-I", script, model.resolve(), examples, answers, Path(folder) / "questions.json"]
         done = subprocess.run([*map(str, line)], cwd=folder, capture_output=True, text=True)
         if done.returncode:
             why = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
@@ -99,21 +105,21 @@ def ask(script, model, x, questions, name, foreign):
         return told, dict(np.load(answers))
 
 
-def nats_bound(nats, live):
+def nats_bound(nats: float, live: np.ndarray) -> float:
     """`nats`, or 4 units in the last place of the largest float32 score where that is more."""
     finite = np.abs(live[np.isfinite(live)])
     return max(nats, 4 * float(np.spacing(np.float32(finite.max(initial=0)))))
 
 
-def _ask(model, x, event):
+def _ask(model: Path, x: np.ndarray, event: Event) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     foreign = {"nvp_tf", "tensorflow_probability", "tf_keras"}
     return ask(client.__file__, model, x, asked(QUESTIONS, event), "the SavedModel", foreign)
 
 
-def _check_the_rest(flow, reference, answers, name):
+def _check_the_rest(flow: Flow, reference: Reference, answers: dict[str, np.ndarray], name: str) -> None:
     """What is right or wrong, with no largest difference to tell."""
     scores = answers["log_prob/log_prob"]
-    same = {
+    same: dict[str, tuple[np.ndarray, np.ndarray | tf.Tensor]] = {
         "score's log_prob": (answers["score/log_prob"], scores),
         "serving_default's log_prob": (answers["serving_default/log_prob"], scores[:FEW]),
         "percentile": (answers["score/percentile"], reference.percentile(answers["score/log_prob"])),
@@ -134,19 +140,19 @@ def _check_the_rest(flow, reference, answers, name):
             raise UserError(f"the SavedModel's {what} has {len(array)} rows, expected none")
 
 
-def _importance_weighted(flow, x, num_samples, seed):
+def _importance_weighted(flow: Flow, x: np.ndarray, num_samples: int, seed: int) -> np.ndarray:
     """log (1/K) sum_k p(x + u_k), from the live model."""
     noise = [tf.random.stateless_uniform(flow.event_shape, [seed, k]) for k in range(num_samples)]
     draws = np.stack([flow.log_prob(x, u).numpy().astype(np.float64) for u in noise])
     return np.logaddexp.reduce(draws) - np.log(num_samples)
 
 
-def _latents(flow, x):
+def _latents(flow: Flow, x: np.ndarray) -> np.ndarray:
     """The latents of x + u: those of `encode`, without noise, vary less."""
     return flow.forward(x, tf.random.stateless_uniform(x.shape, [flow.NOISE_SEED, 1]))[0].numpy()
 
 
-def largest_gap(found, expected):
+def largest_gap(found: np.ndarray | tf.Tensor, expected: np.ndarray | tf.Tensor) -> float:
     """The largest absolute difference; 0 where both are the same infinity, nan where one alone is none."""
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if found.shape != expected.shape:

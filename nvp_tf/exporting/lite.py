@@ -30,13 +30,14 @@ from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from nvp_tf.errors import UserError
+from nvp_tf.export.signatures import Signatures
 
 FLOAT32, FLOAT16, INT8 = FILES = "model.tflite", "model_float16.tflite", "model_int8.tflite"
 _OPERATIONS = qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.FULLY_CONNECTED
 _LEAST = 1024  # weights of a layer in int8; those of fewer lose more than they save
 
 
-def write(signatures, folder):
+def write(signatures: Signatures, folder: Path) -> None:
     """Writes the three files. The signatures of a file share its weights.
 
     Args:
@@ -51,10 +52,10 @@ def write(signatures, folder):
         signatures.save(saved, functions)
         model = _converted(saved, list(functions))
     for name, content in {FLOAT32: model, FLOAT16: _float16(model), INT8: _int8(model)}.items():
-        (Path(folder) / name).write_bytes(content)
+        (folder / name).write_bytes(content)
 
 
-def _converted(saved_model, signature_keys):
+def _converted(saved_model: str, signature_keys: list[str]) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=signature_keys)
     try:
         return converter.convert()
@@ -63,20 +64,20 @@ def _converted(saved_model, signature_keys):
         raise UserError(f"{FLOAT32} can have built-in ops alone, and of this model there is none for {ops}") from None
 
 
-def _functions(signatures):
+def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     """Name -> tf.function."""
     event = signatures.flow.event
 
-    def log_prob(values):
+    def log_prob(values: tf.Tensor) -> dict[str, tf.Tensor]:
         return signatures.scores(signatures.forward(_exact(values), signatures.pattern)[1])
 
-    def score(values):
+    def score(values: tf.Tensor) -> dict[str, tf.Tensor]:
         return signatures.ranked(log_prob(values))
 
-    def encode(values):
+    def encode(values: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"latents": signatures.forward(_exact(values), signatures.cell_centre)[0]}
 
-    def decode(latents):
+    def decode(latents: tf.Tensor) -> dict[str, tf.Tensor]:
         latents = _exact(latents)
         valid = tf.reduce_all(tf.abs(latents) < np.inf, axis=1)
         values = signatures.inverse(latents)
@@ -85,7 +86,7 @@ def _functions(signatures):
         shown = tf.where(rows, tf.cast(values, tf.float32), 0.0 if event.is_image else np.nan)
         return {event.name: tf.cast(shown, values.dtype)} | ({"valid": valid} if event.is_image else {})
 
-    def sample(noise, temperature):
+    def sample(noise: tf.Tensor, temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         return decode(noise * tf.where(temperature > 0, temperature, np.nan))
 
     noise, temperature = tf.TensorSpec(signatures.latents.shape, name="noise"), tf.TensorSpec((), name="temperature")
@@ -98,7 +99,7 @@ def _functions(signatures):
     }
 
 
-def _exact(values):
+def _exact(values: tf.Tensor) -> tf.Tensor:
     """`values`, through copies that fail where there are no rows, or other sides than the signature's.
 
     A runtime checks the dtype alone: it would score three channels in the place of one, and an empty batch
@@ -111,7 +112,7 @@ def _exact(values):
     return bits if values.dtype.is_integer else tf.bitcast(bits, values.dtype)
 
 
-def _float16(model):
+def _float16(model: bytes) -> bytes:
     # The converter's own way takes all constants: a model of photographs is 5 nats off for it, not 0.4.
     quantizer = Quantizer(model)
     for operation in _OPERATIONS:
@@ -119,7 +120,7 @@ def _float16(model):
     return _quantized(quantizer)
 
 
-def _int8(model):
+def _int8(model: bytes) -> bytes:
     quantizer = Quantizer(model)
     config = qtyping.OpQuantizationConfig(
         weight_tensor_config=qtyping.TensorQuantizationConfig(8, granularity=qtyping.QuantGranularity.CHANNELWISE),
@@ -131,7 +132,7 @@ def _int8(model):
     return _quantized(quantizer)
 
 
-def _quantized(quantizer):
+def _quantized(quantizer: Quantizer) -> bytes:
     # It warns of weights that signatures share, and shows its progress whatever it is told.
     logging.disable(logging.WARNING)
     try:

@@ -1,13 +1,17 @@
 """The gate of an export's LiteRT files: what they answer in fresh processes, held against the live model."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nvp_tf.errors import UserError
+from nvp_tf.evaluation.reference import Reference
+from nvp_tf.event import Event
 from nvp_tf.exporting import lite_client
 from nvp_tf.exporting.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, largest_gap, nats_bound
 from nvp_tf.exporting.lite import FILES, FLOAT32
+from nvp_tf.models.flow import Flow
 from nvp_tf.scoring.contract import FEW, LITE_QUESTIONS, asked
 
 LOG_PROB_BOUND = 1e-2  # nats, or 4 units in the last place; of the float32 file
@@ -15,7 +19,7 @@ EXAMPLES = 256
 _FOREIGN = {"nvp_tf", "tensorflow", "keras", "tensorflow_probability"}
 
 
-def check(flow, reference, folder, examples) -> dict:
+def check(flow: Flow, reference: Reference, folder: Path, examples: np.ndarray) -> dict[str, dict[str, Any]]:
     """What the files in `folder` answer, each in a process that has LiteRT and NumPy alone.
 
     Args:
@@ -37,10 +41,12 @@ def check(flow, reference, folder, examples) -> dict:
         "latents": flow.encode(x).numpy(),
         "sample": flow.decode(lite_client.draws(flow.dimensions) * lite_client.TEMPERATURE).numpy(),
     }
-    return {name: _check(Path(folder) / name, x, live, flow.event, reference) for name in FILES}
+    return {name: _check(folder / name, x, live, flow.event, reference) for name in FILES}
 
 
-def _check(file, x, live, event, reference):
+def _check(
+    file: Path, x: np.ndarray, live: dict[str, np.ndarray], event: Event, reference: Reference
+) -> dict[str, Any]:
     told, answers = ask(lite_client.__file__, file, x, asked(LITE_QUESTIONS, event), file.name, _FOREIGN)
     name = event.name
     scores, decoded = answers["log_prob/log_prob"], answers[f"decode/{name}"]
@@ -60,7 +66,7 @@ def _check(file, x, live, event, reference):
         "sample": 1.0 if event.is_image else LATENT_BOUND,  # a value on a cell's border falls to either side
     }
     for what, bound in bounds.items():
-        bound = bound if file.name == FLOAT32 else np.finfo(np.float32).max
+        bound = bound if file.name == FLOAT32 else float(np.finfo(np.float32).max)
         if not gaps[what] <= bound:
             raise UserError(f"{file.name}'s {what} differs by {gaps[what]:g}, expected at most {bound:g}")
     _check_score(file, answers, reference)
@@ -82,7 +88,7 @@ def _check(file, x, live, event, reference):
     return figures | {"images_per_second": told["images_per_second"]}
 
 
-def _check_score(file, answers, reference):
+def _check_score(file: Path, answers: dict[str, np.ndarray], reference: Reference) -> None:
     scores = answers["score/log_prob"]
     expected = {
         "log_prob": answers["log_prob/log_prob"],
@@ -95,9 +101,14 @@ def _check_score(file, answers, reference):
             raise UserError(f"{file.name}'s {what} of score is not what it should be: it differs by {gap:g}")
 
 
-def _check_invalid(file, answers, name):
+def _check_invalid(file: Path, answers: dict[str, np.ndarray], name: str) -> None:
     """What is no number can be seen to be none, and what is one is not."""
-    for what, expected in {"decode": True, "sample": True, "frozen": False, "broken": [False, False, True]}.items():
+    for what, expected in {
+        "decode": [True],
+        "sample": [True],
+        "frozen": [False],
+        "broken": [False, False, True],
+    }.items():
         values = answers[f"{what}/{name}"]
         found = answers.get(f"{what}/valid", np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
         if not np.array_equal(found, np.broadcast_to(expected, len(values))):

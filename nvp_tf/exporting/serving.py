@@ -19,6 +19,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 from nvp_tf.files import write_text
 from nvp_tf.scoring.contract import LATENTS, SIGNATURES
 
@@ -42,20 +43,20 @@ class ServingBundle:
       UserError: models.config, which a person may edit, is not one.
     """
 
-    def __init__(self, export_dir, examples, event):
-        self.folder, self.examples, self.event = Path(export_dir).resolve(), np.asarray(examples), event
+    def __init__(self, export_dir: Path, examples: np.ndarray, event: Event) -> None:
+        self.folder, self.examples, self.event = export_dir.resolve(), np.asarray(examples), event
         self._config()  # Refused now, not after the minutes of an export.
 
-    def write_inside(self, version_dir):
+    def write_inside(self, version_dir: Path) -> None:
         """The warm-up requests, before the server can see the version."""
-        file = Path(version_dir) / "assets.extra" / "tf_serving_warmup_requests"
+        file = version_dir / "assets.extra" / "tf_serving_warmup_requests"
         file.parent.mkdir(exist_ok=True)
         with tf.io.TFRecordWriter(str(file)) as writer:
             for signature in WARMED:
                 for n in WARM_SIZES:
                     writer.write(self._warm_up(signature, n).SerializeToString())
 
-    def write_beside(self, version):
+    def write_beside(self, version: int) -> None:
         """The rest, once the version is in place. The label `canary` moves to it; `stable` only if it is nowhere."""
         config = self._config()
         [model] = config.model_config_list.config
@@ -69,7 +70,7 @@ class ServingBundle:
         write_text(self.folder / "request.json", json.dumps(request) + "\n")
         write_text(self.folder / "README.md", self._readme(model))
 
-    def _config(self):
+    def _config(self) -> model_server_config_pb2.ModelServerConfig:
         """A ModelServerConfig of one model: the file's as it is, or a new one."""
         config, file = model_server_config_pb2.ModelServerConfig(), self.folder / "models.config"
         if file.exists():
@@ -85,7 +86,7 @@ class ServingBundle:
         model.model_version_policy.all.SetInParent()  # a labelled version must be loaded, and no other can be labelled
         return config
 
-    def _warm_up(self, signature, n):
+    def _warm_up(self, signature: str, n: int) -> prediction_log_pb2.PredictionLog:
         rows = np.resize(self.examples, (n, *self.examples.shape[1:]))
         [name] = SIGNATURES[signature].inputs_of(self.event)
         inputs = {name: np.zeros((n, self.event.dimensions), np.float32) if name == LATENTS else rows}
@@ -96,7 +97,7 @@ class ServingBundle:
             request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
         return log
 
-    def _readme(self, model):
+    def _readme(self, model: model_server_config_pb2.ModelConfig) -> str:
         words = {"quoted": shlex.quote(model.name), "path": shlex.quote(model.base_path), "image": IMAGE}
         readme = _README.format(name=model.name, in_url=quote(model.name, safe=""), **words)
         return readme + (_PICTURE.format(**words) if self.event.is_image else "")

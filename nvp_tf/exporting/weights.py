@@ -20,8 +20,9 @@ class PackedWeights:
       variables: Keras variables; their values are taken as they are now.
     """
 
-    def __init__(self, variables):
-        groups, rows = [[]], 0
+    def __init__(self, variables: list[keras.Variable]) -> None:
+        groups: list[list[keras.Variable]] = [[]]
+        rows = 0
         for variable in variables:
             rows += _rows(variable)
             if groups[-1] and rows > _MOST_ROWS:
@@ -31,7 +32,7 @@ class PackedWeights:
         self._groups = groups
         self.packed = [tf.Variable(_packed(group), trainable=False) for group in groups]
 
-    def in_place(self):
+    def in_place(self) -> keras.StatelessScope:
         """A context in which the variables have the packed values."""
         mapping = []
         for group, packed in zip(self._groups, self.packed, strict=True):
@@ -40,11 +41,11 @@ class PackedWeights:
         return keras.StatelessScope(state_mapping=mapping)
 
 
-def _rows(variable):
+def _rows(variable: keras.Variable) -> int:
     return -(-math.prod(variable.shape) // _ROW)
 
 
-def _packed(variables):
+def _packed(variables: list[keras.Variable]) -> np.ndarray:
     packed = np.zeros((sum(_rows(variable) for variable in variables), _ROW), np.float32)
     first = 0
     for variable in variables:
@@ -54,7 +55,7 @@ def _packed(variables):
     return packed
 
 
-def _shaped(part, shape):
+def _shaped(part: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     size = math.prod(shape)
     if size % _ROW:
         part = tf.reshape(part, [-1])[:size]
