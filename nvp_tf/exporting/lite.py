@@ -30,7 +30,7 @@ from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from nvp_tf.errors import UserError
-from nvp_tf.export.signatures import Signatures
+from nvp_tf.exporting.signatures import Signatures
 
 FLOAT32, FLOAT16, INT8 = FILES = "model.tflite", "model_float16.tflite", "model_int8.tflite"
 _OPERATIONS = qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.FULLY_CONNECTED
