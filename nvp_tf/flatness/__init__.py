@@ -1,0 +1,1 @@
+"""How flat a minimum is, and what of that says nothing about the function (thesis chapter 3)."""
