@@ -61,6 +61,12 @@ class Figure:
 
 
 FIGURES = {
+    "flatness": Figure("flatness", "3.1"),
+    "homogeneity": Figure("homogeneity", "3.2"),
+    "disjoint_boxes": Figure("disjoint_boxes", "3.3"),
+    "nearer_axis": Figure("nearer_axis", "3.4"),
+    "reparametrized": Figure("reparametrized", "3.5"),
+    "radial": Figure("radial", "3.6"),
     "moons": Figure("moons", "5.1"),
     "samples": Figure("samples", "5.5, 5.12"),
     "sphere": Figure("sphere", "5.6"),

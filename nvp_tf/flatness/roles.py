@@ -57,7 +57,7 @@ def role(layer: keras.Operation, number: Numbers) -> Role:
     """
     if getattr(layer, "data_format", None) == "channels_first":
         return Role(why="channels first")
-    if isinstance(layer, keras.layers.Activation | keras.layers.ReLU) or isinstance(layer, PASSING):
+    if isinstance(layer, (keras.layers.Activation, keras.layers.ReLU, *PASSING)):
         return _passing(layer)
     if isinstance(layer, keras.layers.BatchNormalization):
         return _batch_norm(layer, number)
@@ -101,7 +101,7 @@ def _linear(layer: keras.Layer, number: Numbers) -> Role:
 def _batch_norm(layer: keras.layers.BatchNormalization, number: Numbers) -> Role:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with running statistics.
 
-    With a gamma it gives by gamma and beta, and takes by mean and variance; without one it is passed on, by mean and beta.
+    With a gamma it gives by gamma and beta, and takes by mean and variance; without one it passes.
     """
     if layer.axis not in (-1, len(layer.input.shape) - 1):
         return Role(why=f"a batch norm along axis {layer.axis}")

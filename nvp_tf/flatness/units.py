@@ -11,7 +11,7 @@ from nvp_tf.errors import UserError
 
 @dataclass(frozen=True)
 class Change:
-    """What a unit's factor f does to one weight: w' = w * f^power, or for a running variance f^2 (w + epsilon) - epsilon.
+    """What a unit's factor f does to one weight: w' = w f^power, or for a running variance f^2 (w + epsilon) - epsilon.
 
     weight: the number of the weight in `model.weights`.
     power: 1, -1, or 2 for a variance.
@@ -38,10 +38,11 @@ class Change:
 
     def apply(self, value: np.ndarray, factor: np.ndarray) -> np.ndarray:
         """The weight's new value."""
-        multiplier = self.multiplier(factor, value.shape)
-        if self.epsilon is None:
-            return value * multiplier
-        return multiplier * (value + self.epsilon) - self.epsilon
+        with np.errstate(over="ignore", invalid="ignore"):  # `moved` refuses what is not finite
+            multiplier = self.multiplier(factor, value.shape)
+            if self.epsilon is None:
+                return value * multiplier
+            return multiplier * (value + self.epsilon) - self.epsilon
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def check_factor(unit: Unit, factor: Factor) -> np.ndarray:
     value = np.asarray(factor, np.float64)
     if not (np.isfinite(value).all() and (value > 0).all()):
         raise UserError(f"the factor of {unit.name} is {factor}, expected a positive finite number")
+    value = value.reshape(()) if value.shape == (1,) else value
     if value.ndim and value.shape != (unit.channels,):
         raise UserError(f"{unit.name} got factors of shape {value.shape}, expected one number or {unit.channels}")
     return value
@@ -113,9 +115,8 @@ def moved(values: Sequence[np.ndarray], units: Sequence[Unit], factors: Mapping[
 def _check_value(unit: Unit, change: Change, before: np.ndarray, after: np.ndarray) -> None:
     if change.epsilon is not None and (after < 0).any():
         least = math.sqrt(change.epsilon / (before + change.epsilon).min())
-        raise UserError(
-            f"{unit.name}: a running variance would be {after.min():.3g}, below 0; expected a factor of at least {least:.3g}"
-        )
+        found = f"a running variance would be {after.min():.3g}, below 0"
+        raise UserError(f"{unit.name}: {found}; expected a factor of at least {least:.3g}")
     if not np.isfinite(after).all() or ((after == 0) & (before != 0) & (change.epsilon is None)).any():
         raise UserError(f"{unit.name}: a weight would be infinite or vanish, expected a factor nearer to 1")
 
