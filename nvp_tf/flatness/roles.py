@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import keras
 
 from nvp_tf.flatness.units import Change, Unit
+from nvp_tf.flatness.weight_norm import WeightNormDense
 from nvp_tf.networks import WeightNormConv2D
 
 Numbers = Callable[[keras.Variable], int]
@@ -67,6 +68,8 @@ def role(layer: keras.Operation, number: Numbers) -> Role:
         return Role(gives=gives if has_both else None, why=f"a {type(layer).__name__} does not pass a factor on")
     if isinstance(layer, WeightNormConv2D):
         return weight_norm(layer, number)
+    if isinstance(layer, WeightNormDense):
+        return _weight_norm_dense(layer, number)
     if isinstance(layer, (keras.layers.Dense, *CONVOLUTIONS, *TRANSPOSED, *SEPARABLE, *DEPTHWISE)):
         return _linear(layer, number)
     return Role(why=f"a {type(layer).__name__} is not known to be homogeneous")
@@ -121,6 +124,13 @@ def weight_norm(layer: WeightNormConv2D, number: Numbers) -> Role:
     magnitude = number(layer.magnitude)
     gives = [Change(magnitude, 1)] + ([Change(number(layer.offset), 1)] if layer.bias else [])
     return Role(gives=gives, takes=[Change(magnitude, -1, ())], own=[direction])
+
+
+def _weight_norm_dense(layer: WeightNormDense, number: Numbers) -> Role:
+    direction = Unit(f"{layer.name}.direction", layer.units, (Change(number(layer.direction), 1),))
+    gives = [Change(number(layer.scale), 1)] + ([Change(number(layer.bias), 1)] if layer.use_bias else [])
+    fits, takes = homogeneous(layer.activation), [Change(number(layer.scale), -1, ())]
+    return Role(gives=gives if fits else None, takes=takes, own=[direction], why=_activation(layer.activation))
 
 
 def homogeneous(activation: Callable) -> bool:
