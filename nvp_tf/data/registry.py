@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from nvp_tf.catalogue import CATALOGUE
 from nvp_tf.data.bundled import digits, two_moons
+from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.celeba import celeba
 from nvp_tf.data.cifar10 import cifar10
 from nvp_tf.data.folder import folder
@@ -33,7 +33,7 @@ def names() -> list[str]:
     return list(CATALOGUE)
 
 
-def load(config) -> DataSet:
+def load_dataset(config) -> DataSet:
     """The data set that a DataConfig names, its training images flipped at random if it says so.
 
     Raises:
@@ -43,6 +43,6 @@ def load(config) -> DataSet:
     data = loader(config) if loader else tfds_images(config.name, config.data_dir, built_in=names())
     if not config.flips:
         return data
-    if len(data.event_shape) != 3:
+    if not data.event.is_image:
         raise UserError(f"flips is true for {config.name}, whose examples are vectors, expected false")
     return dataclasses.replace(data, train=Flipped(data.train))

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
-from nvp_tf.export import consumer
-from nvp_tf.objectives import bits_per_dim
+from nvp_tf.export import client
+from nvp_tf.models.objectives import bits_per_dim
 
 LOG_PROB_BOUND = 1e-3  # nats an example, or 4 units in the last place of a float32 score where that is more
 LATENT_BOUND = 1e-3
@@ -36,7 +36,7 @@ def check(flow, reference, model, examples) -> dict:
     """
     x = np.asarray(examples)
     told, answers = _ask(model, x)
-    name = "images" if flow.pixels is not None else "x"
+    name = flow.event.name
     live = flow.log_prob(x).numpy()
     few = len(answers["by_one/log_prob"])
     scores = answers["log_prob/log_prob"]
@@ -45,19 +45,18 @@ def check(flow, reference, model, examples) -> dict:
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:few]) for by in ("by_seven", "by_one")),
         "latents": largest_gap(answers["encode/latents"], flow.encode(x).numpy()),
         "round_trip": largest_gap(answers[f"decode/{name}"], x),
-        "sample": largest_gap(answers[f"sample/{name}"], flow.sample(**consumer.DRAW).numpy()),
+        "sample": largest_gap(answers[f"sample/{name}"], flow.sample(**client.DRAW).numpy()),
         "log_prob_with_noise": largest_gap(
-            answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:few], **consumer.NOISE)
+            answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:few], **client.NOISE)
         ),
     }
     nats = nats_bound(LOG_PROB_BOUND, live)
-    levels = flow.pixels is not None
     bounds = {
         "log_prob": nats,
         "log_prob_by_batch": nats,
         "latents": LATENT_BOUND,
-        "round_trip": 0.0 if levels else VECTOR_ROUND_TRIP_BOUND,
-        "sample": 1.0 if levels else LATENT_BOUND,  # a value on a cell's border falls to either side
+        "round_trip": 0.0 if flow.event.is_image else VECTOR_ROUND_TRIP_BOUND,
+        "sample": 1.0 if flow.event.is_image else LATENT_BOUND,  # a value on a cell's border falls to either side
         "log_prob_with_noise": nats,
     }
     for what, bound in bounds.items():
@@ -79,7 +78,7 @@ def ask(script, model, x, name, foreign):
     """What a stranger says, and the arrays of its answers.
 
     Args:
-      script: the stranger: `consumer.py`, `lite_consumer.py`.
+      script: the stranger: `client.py`, `lite_client.py`.
       model, x: the path and the examples that it is given.
       name: of the model, in errors.
       foreign: packages that it must not need.
@@ -107,7 +106,7 @@ def nats_bound(nats, live):
 
 def _ask(model, x):
     foreign = {"nvp_tf", "tensorflow_probability", "tf_keras"}
-    return ask(consumer.__file__, model, x, "the SavedModel", foreign)
+    return ask(client.__file__, model, x, "the SavedModel", foreign)
 
 
 def _check_the_rest(flow, reference, answers, name):
@@ -121,7 +120,7 @@ def _check_the_rest(flow, reference, answers, name):
         "typicality": (answers["score/typicality"], reference.typicality(answers["score/log_prob"])),
         "second sample of one seed": (answers[f"again/{name}"], answers[f"sample/{name}"]),
     }
-    if flow.pixels is not None:
+    if flow.event.is_image:
         same["bits_per_dim"] = (answers["log_prob/bits_per_dim"], bits_per_dim(scores, flow.dimensions))
     for what, (found, expected) in same.items():
         if not np.allclose(found, expected, rtol=1e-5, atol=1e-3, equal_nan=True):

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from nvp_tf.figures.homogeneity import loss
-from nvp_tf.figures.layout import new_figure, to_picture
+from nvp_tf.pictures.layout import new_figure, to_picture
 
 CENTRE, RADIUS, BOXES = (1.0, 1.0), 0.2, 3
 

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from scipy.optimize import brentq
 
-from nvp_tf.figures.layout import new_figure, to_picture
+from nvp_tf.pictures.layout import new_figure, to_picture
 
 EPSILON = 0.35
 REACH = (-2.6, 1.9)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from nvp_tf.figures.layout import new_figure, to_picture
+from nvp_tf.pictures.layout import new_figure, to_picture
 
 PRODUCTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 TARGET = 1.0  # the product that generated the data

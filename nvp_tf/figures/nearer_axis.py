@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from nvp_tf.figures.homogeneity import TARGET, loss
-from nvp_tf.figures.layout import new_figure, to_picture
+from nvp_tf.pictures.layout import new_figure, to_picture
 
 EPSILON = 0.5
 THETA = np.array([0.8, 1.25])

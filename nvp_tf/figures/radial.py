@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from nvp_tf.figures.layout import new_figure, to_picture
 from nvp_tf.flatness.bijective import Radial
+from nvp_tf.pictures.layout import new_figure, to_picture
 
 DELTA = 1.0
 MAPS = {"flatter at the centre": (0.3, 0.7), "sharper at the centre": (0.7, 0.3)}  # (rhat, rho)

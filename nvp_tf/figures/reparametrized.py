@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from nvp_tf.figures.layout import new_figure, to_picture
 from nvp_tf.flatness.bijective import Power
+from nvp_tf.pictures.layout import new_figure, to_picture
 
 CENTRE = 2 * np.pi / 3  # of a minimum of the loss
 MINIMA = (0.0, CENTRE, 2 * CENTRE)

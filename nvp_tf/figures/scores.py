@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from nvp_tf.catalogue import CATALOGUE
-from nvp_tf.config import DataConfig
-from nvp_tf.data import load
-from nvp_tf.figures.layout import Panel, draw_panel, new_figure, to_picture
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.catalogue import CATALOGUE
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.figures.source import choose
-from nvp_tf.objectives import bits_per_dim
+from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.pictures.layout import Panel, draw_panel, new_figure, to_picture
 
 SHOWN = 16  # of the best scored, and of the worst
 
@@ -18,7 +18,7 @@ def draw(source, *, num=500):
     Lower is likelier. Train and test agree unless the model overfits. The altered images are the same held-out ones
     turned by 180 degrees and as negatives; noise is independent and uniform over the levels, for which the best
     possible score is log2(levels), reached by a model of nothing else. Other data sets of the same shape that are here,
-    as `bin/datasets.py` lists them, are scored too.
+    as `nvp_tf datasets` lists them, are scored too.
 
     Args:
       num: images of each kind.
@@ -55,8 +55,8 @@ def others(source, num):
     shape, found = "x".join(map(str, source.config.model.event_shape)), {}
     for name, entry in CATALOGUE.items():
         if name != source.config.data.name and entry.shape == shape and entry.found():
-            data = load(DataConfig(name))
-            if data.levels == source.levels:
+            data = load_dataset(DataConfig(name))
+            if data.event.levels == source.levels:
                 found[name] = choose(data.test, num, source.seed)
     return found
 

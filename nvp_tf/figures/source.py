@@ -6,11 +6,11 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf import data
-from nvp_tf.data import evaluation_batches
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
-from nvp_tf.run_dir import RunDir
-from nvp_tf.training import check_fits
+from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.training.train import check_fits
 
 BATCH = 100  # examples a call
 
@@ -41,13 +41,13 @@ class Source:
 
     @functools.cached_property
     def dataset(self):
-        dataset = data.load(self.config.data)
+        dataset = load_dataset(self.config.data)
         check_fits(self.config, dataset)
         return dataset
 
     @property
     def levels(self):
-        return self.config.model.pixels.levels
+        return self.config.model.event.levels
 
     def examples(self, count, split="test") -> np.ndarray:
         """`count` different examples of a split, chosen by the seed; all of it, in order, where it has no more."""
@@ -69,7 +69,7 @@ class Source:
     def _graphs(self):
         # Eagerly, a flow of a hundred layers takes longer to dispatch than to compute.
         flow = self.flow
-        data_side = tf.TensorSpec((None, *flow.event_shape), flow.compute_dtype if flow.pixels is None else tf.uint8)
+        data_side = tf.TensorSpec((None, *flow.event_shape), flow.event.dtype)
         latents = tf.TensorSpec((None, flow.dimensions), flow.compute_dtype)
         return {
             "encode": tf.function(flow.encode, [data_side]),
@@ -79,7 +79,7 @@ class Source:
 
     def need_images(self, figure):
         """Raises Unfit for a run on vectors."""
-        if self.config.model.pixels is None or len(self.config.model.event_shape) != 3:
+        if not self.config.model.event.is_image:
             raise Unfit(f"{figure} needs a run on images, {self.run.path} is one on {self._kind()}")
 
     def need_scales(self, figure):

@@ -5,8 +5,8 @@ from nvp_tf.flatness.units import Change, Unit
 from nvp_tf.layers.base import Bijective
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Coupling
+from nvp_tf.layers.networks import MLP, ResidualConvNet
 from nvp_tf.models.flow import Flow
-from nvp_tf.networks import MLP, ResidualConvNet
 
 
 def flow_units(flow: Flow) -> list[Unit]:

@@ -13,7 +13,7 @@ from nvp_tf.flatness.batches import Tensors, in_batches
 from nvp_tf.flatness.clone import float64_clone
 from nvp_tf.flatness.losses import MEAN_NATS, Loss, as_keras_loss, loss_of, says_logits, takes_logits
 from nvp_tf.models.flow import Flow
-from nvp_tf.run_dir import RunDir
+from nvp_tf.runs.run_dir import RunDir
 
 _SHOWN = 16  # examples on which a clone is held against its model
 _EPSILON = {"float64": 2.2e-16, "float32": 1.2e-7, "float16": 9.8e-4, "bfloat16": 7.8e-3}

@@ -6,12 +6,12 @@ All are uint8 [n, height, width, channels] of the run's shape, with its levels: 
 import numpy as np
 from PIL import Image, ImageOps
 
-from nvp_tf import data
-from nvp_tf.catalogue import CATALOGUE
-from nvp_tf.config import DataConfig
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.catalogue import CATALOGUE
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 from nvp_tf.figures.source import choose
-from nvp_tf.pictures import list_pictures, pixels, read_picture
+from nvp_tf.pictures.files import list_pictures, pixels, read_picture
 
 _INSIDE = 5 / 7  # of the sides: 28 pixels with a margin of 4, as MNIST is laid out
 _SQUARES = (1, 2, 4)  # sides of a checkerboard's squares
@@ -41,15 +41,15 @@ def other_data_sets(source, num, also=(), folders=()):
     shape, levels, found, skipped = source.flow.event_shape, source.levels, {}, {}
     for config in _configs(source.config.data.name, also):
         if config.data_dir is None and not CATALOGUE[config.name].found():
-            skipped[config.name] = "not on this machine, `bin/datasets.py` says how to get it"
+            skipped[config.name] = "not on this machine, `nvp_tf datasets` says how to get it"
             continue
-        dataset = data.load(config)
-        if dataset.levels is None or len(dataset.event_shape) != 3:
+        dataset = load_dataset(config)
+        if not dataset.event.is_image:
             skipped[config.name] = "vectors"
             continue
         images = choose(dataset.test, num, source.seed)
-        found[config.name] = bring(images, dataset.levels, shape, levels)
-        found[f"{config.name}, in a margin"] = bring(images, dataset.levels, shape, levels, _INSIDE)
+        found[config.name] = bring(images, dataset.event.levels, shape, levels)
+        found[f"{config.name}, in a margin"] = bring(images, dataset.event.levels, shape, levels, _INSIDE)
     for folder in folders:
         found[f"pictures in {folder}"] = bring(cuts(folder, num, shape, source.seed), 256, shape, levels)
     return found, skipped
