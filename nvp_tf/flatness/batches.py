@@ -83,15 +83,17 @@ class Tensors:
 
 
 class Part:
-    """Every second example of each batch, from `first` on: halves tell what few examples leave unknown."""
+    """Every second example, from `first` (0 or 1) on: halves tell what few examples leave unknown."""
 
     def __init__(self, batches: Iterable, first: int):
         self._batches = batches
         self._first = first
 
     def __iter__(self) -> Iterator[tuple]:
-        for x, y in self._batches:
-            part = tf.nest.map_structure(lambda value: value[self._first :: 2], (x, y))
+        seen = 0
+        for batch in self._batches:
+            first, seen = (self._first - seen) % 2, seen + len(batch[1])
+            part = tf.nest.map_structure(lambda value, first=first: value[first::2], tuple(batch))
             if len(part[1]):
                 yield part
 

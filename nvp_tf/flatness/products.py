@@ -113,6 +113,19 @@ class Products:
             lambda theta, v, x, y: self._directional(theta, v, lambda theta: self._losses(theta, x, y))[1], 2
         )
 
+    @functools.cached_property
+    def input_gradient(self) -> Callable:
+        """(theta, x, y) -> the gradient of the sum of losses in each part of x."""
+
+        def function(theta, x, y):
+            parts = tf.nest.flatten(x)
+            with tf.GradientTape() as tape:
+                tape.watch(parts)
+                total = tf.reduce_sum(self._losses(theta, tf.nest.pack_sequence_as(x, parts), y))
+            return tape.gradient(total, parts, unconnected_gradients=_ZERO)
+
+        return self._traced(function, 1)
+
     def unflattened(self, theta: tf.Tensor) -> list[tf.Tensor]:
         """The flat weights as tensors, in the order of the model's trainable variables."""
         return split(theta, self.blocks)
