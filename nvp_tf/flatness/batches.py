@@ -29,18 +29,17 @@ def in_batches(x: np.ndarray, y: np.ndarray | None = None, batch_size: int = 128
 
 
 class Tensors:
-    """Each walk gives the batches as tensors of the model's dtypes.
+    """Each walk gives the batches as tensors: floats in float64, x in the dtype of the model's input where it has one.
 
     Args:
       batches: what can be walked again: a list, a tf.data.Dataset, an object with __iter__; of pairs (x, y).
-      model: floats become its compute dtype; x takes the dtype of the model's input where it has one.
+      model: that takes them.
     """
 
     def __init__(self, batches: Iterable, model: keras.Model):
         if isinstance(batches, Iterator):
             raise UserError("batches can be walked once only, expected a list or a dataset: every product walks them")
         self._batches = batches
-        self._float = model.compute_dtype
         inputs = getattr(model, "inputs", None)
         self._input_dtypes = [tensor.dtype for tensor in inputs] if inputs else None
 
@@ -49,7 +48,7 @@ class Tensors:
             if not isinstance(batch, tuple | list) or len(batch) != 2:
                 raise UserError(f"batch {number} is not a pair (x, y)")
             x, y = batch
-            yield self._inputs(x), self._tensor(y)
+            yield self._inputs(x), _tensor(y)
 
     def checked(self) -> Iterator[tuple]:
         """A walk that looks at every value, for the first of many.
@@ -73,13 +72,7 @@ class Tensors:
         dtypes = (
             self._input_dtypes if self._input_dtypes and len(self._input_dtypes) == len(parts) else [None] * len(parts)
         )
-        return tf.nest.pack_sequence_as(x, [self._tensor(p, d) for p, d in zip(parts, dtypes, strict=True)])
-
-    def _tensor(self, value: object, dtype: str | None = None) -> tf.Tensor:
-        value = tf.convert_to_tensor(value)
-        if dtype is None:
-            dtype = self._float if value.dtype.is_floating else value.dtype
-        return tf.cast(value, self._float if tf.as_dtype(dtype).is_floating else dtype)
+        return tf.nest.pack_sequence_as(x, [_tensor(p, d) for p, d in zip(parts, dtypes, strict=True)])
 
 
 class Part:
@@ -96,6 +89,12 @@ class Part:
             part = tf.nest.map_structure(lambda value, first=first: value[first::2], tuple(batch))
             if len(part[1]):
                 yield part
+
+
+def _tensor(value: object, dtype: str | None = None) -> tf.Tensor:
+    value = tf.convert_to_tensor(value)
+    dtype = tf.as_dtype(dtype or value.dtype)
+    return tf.cast(value, tf.float64 if dtype.is_floating else dtype)
 
 
 def _check_finite(value: tf.Tensor, what: str) -> None:

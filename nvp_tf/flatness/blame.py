@@ -24,13 +24,17 @@ def blamed(model: keras.Model, x: object, training: bool) -> str:
 
 
 def culprits(model: keras.Model, x: object, training: bool) -> list[str]:
-    """Names, with their classes, of the layers whose second derivatives are not those of their gradients."""
+    """Names, with their classes, of the layers whose second derivatives are not those of their gradients.
+
+    Of layers within layers the innermost that show it: a wrapper is asked only where no simple layer is to blame.
+    """
     x = tf.nest.map_structure(lambda value: value[:_EXAMPLES], x)
-    found = []
-    for layer, arguments in _calls(model, x, training):
-        if not _is_right(layer, arguments, training):
-            found.append(f"{layer.name} ({type(layer).__name__})")
-    return found
+    calls = _calls(model, x, training)
+    for simple in (True, False):
+        wrong = [c[0] for c in calls if bool(c[0]._layers) != simple and not _is_right(*c, training)]
+        if wrong:
+            return [f"{layer.name} ({type(layer).__name__})" for layer in wrong]
+    return []
 
 
 def relative_difference(product: np.ndarray, gradient: Callable[[float], np.ndarray], floor: float = 0.0) -> float:
@@ -102,12 +106,11 @@ def _flat(values: list[tf.Tensor]) -> np.ndarray:
 
 
 def _calls(model: keras.Model, x: object, training: bool) -> list[tuple]:
-    """(layer, tensors it was called with) of each layer without layers inside, of its first call."""
+    """(layer, tensors it was called with) of each layer, of its first call."""
     calls = []
     with contextlib.ExitStack() as stack:
         for layer in model._flatten_layers(include_self=False):
-            if not layer._layers:
-                stack.enter_context(_recorded(layer, calls))
+            stack.enter_context(_recorded(layer, calls))
         with keras.StatelessScope():
             model(x, training=training)
     return calls

@@ -69,4 +69,4 @@ def split(vector: tf.Tensor, blocks: Sequence[Block]) -> list[tf.Tensor]:
 
 def weights_of(model: keras.Model) -> np.ndarray:
     """The flat vector of the model's trainable weights, [dim] float64."""
-    return flatten([keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables])
+    return flatten([variable.value.numpy() for variable in model.trainable_variables])

@@ -17,7 +17,7 @@ _EXAMPLES = 32  # on which a product is held against differences: the fewer, the
 
 
 def check_model(model: keras.Model) -> None:
-    """Raises UserError for a model without trainable weights, or with any that is not float64."""
+    """Raises UserError for a model without trainable weights, or with weights or layers that are not float64."""
     if not model.built:
         raise UserError(f"{model.name} is not built: it has no weights yet, call it on some data first")
     if not model.trainable_variables:
@@ -25,8 +25,14 @@ def check_model(model: keras.Model) -> None:
     for variable in model.trainable_variables:
         if tf.as_dtype(variable.dtype) != tf.float64:
             raise UserError(f"weight {variable.path} is {variable.dtype}, expected float64: open_model makes a copy")
-        if not np.isfinite(variable.numpy()).all():
+        if not np.isfinite(variable.value.numpy()).all():
             raise UserError(f"weight {variable.path} has values that are NaN or infinite")
+    for layer in model._flatten_layers():
+        computes = not layer._layers and not isinstance(layer, keras.layers.InputLayer)
+        if computes and layer.compute_dtype != "float64":
+            raise UserError(
+                f"layer {layer.name} computes in {layer.compute_dtype}, expected float64: open_model makes a copy"
+            )
 
 
 def first_batch(tensors: Tensors) -> tuple:

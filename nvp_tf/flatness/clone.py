@@ -48,7 +48,7 @@ def _of_keras(layer: keras.layers.Layer) -> bool:
 
 
 def _is_wide(model: keras.Model) -> bool:
-    return all(tf.as_dtype(w.dtype) == tf.float64 for w in model.trainable_weights) and model.compute_dtype == "float64"
+    return all(tf.as_dtype(weight.dtype) == tf.float64 for weight in model.trainable_weights)
 
 
 def _widened(config: object) -> object:

@@ -139,18 +139,17 @@ def _logits(model: keras.Model, activation: str) -> keras.Model | None:
 
 def _compared(model: keras.Model, clone: keras.Model, x: object) -> str:
     """Says how far the clone's predictions are from the model's; refuses more than rounding."""
-    [(given, _)] = Tensors([(x, np.zeros(1))], model)
     [(wide, _)] = Tensors([(x, np.zeros(1))], clone)
-    ours = [np.asarray(v, np.float64) for v in tf.nest.flatten(clone(wide, training=False))]
-    theirs = [np.asarray(tf.cast(v, tf.float64)) for v in tf.nest.flatten(model(given, training=False))]
+    ours = [np.asarray(v) for v in tf.nest.flatten(clone(wide, training=False))]
+    theirs = [np.asarray(tf.cast(v, tf.float64)) for v in tf.nest.flatten(model(x, training=False))]
     largest = max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
     scale = max(float(np.abs(b).max()) for b in theirs)
-    allowed = 1000 * _EPSILON[model.compute_dtype] * scale
-    if not largest <= allowed and np.isfinite(largest):
+    coarsest = max((layer.compute_dtype for layer in model._flatten_layers()), key=lambda dtype: _EPSILON.get(dtype, 0))
+    if np.isfinite(scale) and not largest <= 1000 * _EPSILON[coarsest] * scale:
         raise UserError(
             f"in float64 the model predicts otherwise: by {largest:.2g}, of {scale:.2g}; it cannot be measured"
         )
-    return f"a copy in float64: its predictions differ from those in {model.compute_dtype} by {largest:.1e} at most"
+    return f"a copy in float64: its predictions differ from those in {coarsest} by {largest:.1e} at most"
 
 
 def _name(source: object) -> str:
