@@ -13,9 +13,9 @@ STYLES = {ITSELF: "-", SHARPER: "--", FLATTEST: ":"}
 _WIDTHS = {ITSELF: 3.5, SHARPER: 2.0, FLATTEST: 2.0}
 _GROUPS = {
     "": "fragile",
-    "layers": "unmoved by layers' factors",
-    "units": "unmoved by units' factors",
-    "all": "unmoved",
+    "layers": "unmoved by a\nfactor a layer",
+    "units": "unmoved by a\nfactor a unit",
+    "all": "unmoved by any\nequivalent weights",
 }
 
 
@@ -33,7 +33,13 @@ def ratios(results: dict[str, Json]) -> Image.Image:
     fragile = sum(not MEASURES[name].unmoved for name in names)
     axes.axhspan(len(names) - fragile - 0.5, len(names) - 0.5, color="tab:orange", alpha=0.12, linewidth=0)
     axes.axvline(1, color="0.6", linewidth=1, zorder=0)
-    axes.set_yticks(range(len(names)), [f"{n} ({_GROUPS[MEASURES[n].unmoved]})" for n in reversed(names)], fontsize=8)
+    axes.set_yticks(range(len(names)), names[::-1], fontsize=8)
+    groups = [MEASURES[name].unmoved for name in reversed(names)]
+    kinds = list(dict.fromkeys(groups))
+    middles = [np.mean([row for row, group in enumerate(groups) if group == kind]) for kind in kinds]
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(middles, [_GROUPS[kind] for kind in kinds], fontsize=8)
+    right.tick_params(length=0)
     axes.set(xscale="log", xlabel="over that of the model as it is", ylim=(-0.5, len(names) - 0.5))
     axes.plot([], [], "D", color=COLOURS[SHARPER], label=SHARPER)
     axes.plot([], [], "o", color=COLOURS[FLATTEST], label=FLATTEST)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nvp_tf.errors import UserError
+from nvp_tf.flatness.checks import layer_scales
 from nvp_tf.flatness.curvature import Curvature
 from nvp_tf.flatness.operators import hessian
 from nvp_tf.flatness.rescaling import Rescaling
@@ -67,27 +68,32 @@ def flattest(curvature: Curvature, rescaling: Rescaling, probes: int, seed: int 
     if not units:
         raise UserError("no unit of the model can be rescaled")
     first, second = (_diagonal(curvature, max(probes // 2, 1), [seed, k]) for k in (0, 1))
-    best, least = {unit.name: 1.0 for unit in units}, float(second.sum())
-    for by_channel in (False, True):
-        rows = {unit: _rows(rescaling, unit, by_channel) for unit in units}
-        logs = _least_trace(first, rows)
-        for share in _SHARES if by_channel else (1.0,):
-            moved = second * np.exp2(-2 * sum(share * logs[unit][row] * sign for unit, (row, sign) in rows.items()))
-            if moved.sum() < least:
-                least, best = float(moved.sum()), {unit.name: _factors(share * logs[unit]) for unit in units}
-    return best
+    whole, single = ({unit: _rows(rescaling, unit, by_channel) for unit in units} for by_channel in (False, True))
+    start = _least_trace(first, whole, {unit: np.zeros(1) for unit in units})
+    each = _least_trace(first, single, {unit: np.repeat(start[unit], single[unit][0].max() + 1) for unit in units})
+    candidates = [{unit: np.zeros(1) for unit in units}, start]
+    candidates += [{u: start[u] + share * (each[u] - start[u]) for u in units} for share in _SHARES]
+
+    def trace(logs: dict[Unit, np.ndarray]) -> float:
+        moves = [logs[u][channel if len(logs[u]) > 1 else 0] * sign for u, (channel, sign) in single.items()]
+        return float((second * np.exp2(-2 * sum(moves))).sum())
+
+    return {unit.name: _factors(logs) for unit, logs in min(candidates, key=trace).items()}
 
 
 def _factors(logs: np.ndarray) -> float | list[float]:
     return (2.0**logs).tolist() if len(logs) > 1 else float(2.0 ** logs[0])
 
 
-def _least_trace(diagonal: np.ndarray, rows: dict[Unit, tuple[np.ndarray, np.ndarray]]) -> dict[Unit, np.ndarray]:
+def _least_trace(
+    diagonal: np.ndarray, rows: dict[Unit, tuple[np.ndarray, np.ndarray]], start: dict[Unit, np.ndarray]
+) -> dict[Unit, np.ndarray]:
     """log2 f of each unit's channels. Each takes its best value in turn, f^4 = what it divides over what it multiplies.
 
     A factor stays where either sum is not above 0.
     """
-    logs = {unit: np.zeros(channel.max() + 1) for unit, (channel, _) in rows.items()}
+    logs = {unit: log.copy() for unit, log in start.items()}
+    diagonal = diagonal * np.exp2(-2 * sum(logs[unit][channel] * sign for unit, (channel, sign) in rows.items()))
     for _ in range(_SWEEPS):
         for unit, (channel, sign) in rows.items():
             sums = [np.bincount(channel[sign == s], diagonal[sign == s], minlength=len(logs[unit])) for s in (1, -1)]
@@ -107,10 +113,14 @@ def _best(falls: np.ndarray, rises: np.ndarray, bound: bool) -> np.ndarray:
 
 
 def _diagonal(curvature: Curvature, probes: int, seed: list[int]) -> np.ndarray:
-    """The mean of z * H z over random signs z: its sums over many entries are good, single entries are not."""
+    """The diagonal of H, by z * D H D z / D^2 of random signs z: sums over many entries are good, single ones are not.
+
+    D has the size of each layer's weights: so scaled no layer drowns the others in noise, however unbalanced they are.
+    """
     rng = np.random.default_rng(seed)
+    scale = layer_scales(curvature.model, curvature.weights)
     signs = (rng.choice([-1.0, 1.0], curvature.dim) for _ in range(probes))
-    return np.mean([z * curvature.hessian(z) for z in signs], axis=0)
+    return np.mean([z * curvature.hessian(scale * z) for z in signs], axis=0) / scale
 
 
 def _rows(rescaling: Rescaling, unit: Unit, by_channel: bool) -> tuple[np.ndarray, np.ndarray]:
