@@ -23,7 +23,9 @@ def test_first_and_last(name):
         v = dequantized(flow, x)[chosen : chosen + 1]
         for key, layer in orders.maps.items():
             u, _ = layer.forward(v)
-            expected = orders.log_density[UNMOVED][chosen] + log_det_by_autodiff(lambda u, layer=layer: layer.inverse(u)[0], u)
+            expected = orders.log_density[UNMOVED][chosen] + log_det_by_autodiff(
+                lambda u, layer=layer: layer.inverse(u)[0], u
+            )
             np.testing.assert_allclose(orders.log_density[key][chosen], expected, rtol=0, atol=1e-9)
         ahead = np.sort(orders.log_density[MOST])[-2:]
         assert ahead[1] - ahead[0] == pytest.approx(0.01 * np.log(2) * flow.dimensions, rel=1e-6)
