@@ -73,7 +73,8 @@ def density_orders(
     if not 0 <= chosen < len(examples) or len(examples) < 2:
         raise UserError(f"image is {chosen}, expected a number from 0 to {len(examples) - 1}, of at least two")
     v = dequantized(flow, examples)
-    unmoved = densities(flow, v, None, progress)
+    densities = Densities(flow, progress)
+    unmoved = densities(v, None)
     if not np.isfinite(unmoved).all():
         raise UserError(f"example {int(np.argmin(np.isfinite(unmoved)))} has no finite score under the model")
     apart = np.sqrt(((v - v[chosen]).reshape(len(v), -1) ** 2).sum(axis=1))
@@ -86,7 +87,7 @@ def density_orders(
         MOST: radial(v[chosen], nearest, (others.max() + room - own) / dimensions),
         LEAST: radial(v[chosen], nearest, (others.min() - room - own) / dimensions),
     }
-    found = {name: densities(flow, v, layer, progress) for name, layer in maps.items()}
+    found = {name: densities(v, layer) for name, layer in maps.items()}
     return Orders(chosen, {UNMOVED: unmoved, **found}, maps)
 
 
@@ -107,22 +108,30 @@ def dequantized(flow: Flow, examples: np.ndarray) -> np.ndarray:
     return np.asarray(examples, np.float64) + flow.noise_pattern().numpy().astype(np.float64)
 
 
-def densities(
-    flow: Flow,
-    v: np.ndarray,
-    layer: Bijective | None,
-    progress: Callable[[Iterable], Iterable] = lambda parts: parts,
-) -> np.ndarray:
-    """log p_u of each example: there by the map, and back through it into the flow with every log-determinant."""
+class Densities:
+    """log p_u of examples in any representation; the flow's graph is traced once.
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *flow.event_shape), tf.float64)], autograph=False)
-    def of(v: tf.Tensor) -> tf.Tensor:
-        extra = tf.zeros([], tf.float64)
-        if layer is not None:
-            u, _ = layer.forward(v)
-            v, extra = layer.inverse(u)
-        z, log_det = flow.bijector.forward(v)
-        return flow.prior.log_prob(z) + log_det + extra
+    Args:
+      progress: wraps the batches.
+    """
 
-    starts = range(0, len(v), _BATCH)
-    return np.concatenate([of(v[start : start + _BATCH]).numpy() for start in progress(starts)])
+    def __init__(self, flow: Flow, progress: Callable[[Iterable], Iterable] = lambda parts: parts):
+        self.progress = progress
+
+        @tf.function(input_signature=[tf.TensorSpec((None, *flow.event_shape), tf.float64)], autograph=False)
+        def log_density(v: tf.Tensor) -> tf.Tensor:
+            z, log_det = flow.bijector.forward(v)
+            return flow.prior.log_prob(z) + log_det
+
+        self.log_density = log_density
+
+    def __call__(self, v: np.ndarray, layer: Bijective | None) -> np.ndarray:
+        """[n] nats: to the representation, and back through the map into the flow with every log-determinant."""
+        return np.concatenate([self._of(v[i : i + _BATCH], layer) for i in self.progress(range(0, len(v), _BATCH))])
+
+    def _of(self, v: np.ndarray, layer: Bijective | None) -> np.ndarray:
+        if layer is None:
+            return self.log_density(v).numpy()
+        u, _ = layer.forward(v)
+        back, log_det = layer.inverse(u)
+        return (self.log_density(back) + log_det).numpy()

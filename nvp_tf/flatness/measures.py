@@ -19,6 +19,7 @@ from nvp_tf.flatness.volume import slice_volume
 
 _GRADIENT = 0.4  # of a product's time, a gradient; a loss is half of that
 _METRIC_WEIGHTS = 500  # above, F^-1 H takes longer than all else
+_KERNELS = 24  # above, relative flatness does
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _volume(adaptive: bool) -> Compute:
     def compute(curvature: Curvature, given: Given) -> Estimate:
         scale = curvature.weights if adaptive else None
         return slice_volume(
-            curvature, given.settings.rise, slices=max(given.settings.slices, 2), scale=scale, seed=given.settings.seed
+            curvature, given.settings.rise, slices=given.settings.slices, scale=scale, seed=given.settings.seed
         ).estimate
 
     return compute
@@ -139,7 +140,8 @@ def _kernel_probes(settings: Settings) -> int:
 
 
 def _relative_cost(settings: Settings, curvature: Curvature) -> float:
-    return _kernels(curvature) * _kernel_probes(settings)
+    kernels = _kernels(curvature)
+    return kernels * _kernel_probes(settings) if kernels <= _KERNELS else math.inf
 
 
 def _kernels(curvature: Curvature) -> int:
@@ -169,7 +171,7 @@ def _ascents(settings: Settings, curvature: Curvature) -> float:
 
 
 def _rays(settings: Settings, curvature: Curvature) -> float:
-    return _GRADIENT / 2 * 2 * max(settings.slices, 2) * 30
+    return _GRADIENT / 2 * 2 * settings.slices * 30
 
 
 def _probes(settings: Settings, curvature: Curvature) -> float:

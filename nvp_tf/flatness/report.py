@@ -73,10 +73,12 @@ class Report:
         self._of_itself()
         self._twins()
         for name, measure in MEASURES.items():
-            if math.isfinite(measure.cost(self.settings, curvature)):
-                for model in MODELS:
-                    self._measure(model, name)
-                self._half(name)
+            if math.isinf(measure.cost(self.settings, curvature)):
+                self.kept.get(f"{ITSELF}/{name}", lambda: {"absent": "it would take longer than all else together"})
+                continue
+            for model in MODELS:
+                self._measure(model, name)
+            self._half(name)
         self._slices()
         return self.kept.values
 
@@ -89,6 +91,9 @@ class Report:
             if minutes <= self.minutes or tier == list(TIERS)[-1]:
                 break
         self.say(f"{tier} settings: as much as {products:.0f} products, about {minutes:.1f} minutes on this machine")
+        if minutes > self.minutes:
+            fewer = max(int(curvature.examples * self.minutes / minutes), 1)
+            self.say(f"that is more than {self.minutes:g} minutes: --examples={fewer} would fit")
         return dataclasses.replace(settings, seed=self.seed)
 
     def _of_itself(self) -> None:
