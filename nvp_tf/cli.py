@@ -1,6 +1,5 @@
 """What every command has in common: flags, one-line errors with status 2, one line of JSON at the end."""
 
-import json
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from nvp_tf.errors import ResumeLater, UserError, WorkerLost
+from nvp_tf.files import json_text
 
 
 def run(command: ModuleType) -> None:
@@ -73,7 +73,9 @@ def _parse(argv, positional, foreign):
 
 def _report(main):
     try:
-        print(json.dumps(main()))
+        print(json_text(main()))
+    except ModuleNotFoundError as error:
+        fail(_missing(error))
     except (UserError, OSError) as error:
         fail(error)
     except ResumeLater as error:
@@ -84,6 +86,18 @@ def _report(main):
     except KeyboardInterrupt as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+# The extra of pyproject.toml that has a package.
+_EXTRAS = {"ai_edge_litert": "lite", "ai_edge_quantizer": "lite", "grpc": "serving", "requests": "serving",
+           "pyarrow": "data", "tensorflow_datasets": "data", "importlib_resources": "data"}  # fmt: skip
+
+
+def _missing(error):
+    package = (error.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        raise error
+    return f"{package} is not installed, expected `pip install 'nvp_tf[{_EXTRAS[package]}]'`"
 
 
 def fail(error: Exception | str) -> NoReturn:

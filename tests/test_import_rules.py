@@ -54,7 +54,11 @@ def room(file):
 @functools.cache
 def needs(file):
     """The files of nvp_tf that a file imports."""
-    return {file_of(name) for name in imports(FILES[file]) if name.split(".")[0] == "nvp_tf"}
+    return {
+        file_of(name)
+        for name in imports(FILES[file])
+        if name.split(".")[0] == "nvp_tf" and name != "nvp_tf.__version__"
+    }
 
 
 def test_every_room_is_on_the_map():

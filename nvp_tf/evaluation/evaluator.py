@@ -28,13 +28,13 @@ class Evaluator:
             autograph=False,  # nothing of it needs to be rewritten, which takes as long as tracing it
         )
 
-    def log_probs(self, split, noise_samples=1, limit=None, progress=lambda batches: batches):
+    def log_probs(self, split, noise_samples=1, limit=None, wrap=lambda batches: batches):
         """Log-likelihood of each example under each noise pattern: float64 [examples, noise_samples], nats."""
         patterns = [self.flow.noise_pattern(k) for k in range(noise_samples)]
         index, count = (self.workers.index, self.workers.count) if self.workers else (0, 1)
         scores = np.zeros((min(split.size, limit or split.size), noise_samples), self.flow.compute_dtype)
         batches = evaluation_batches(split, self.batch_size, limit, (index, count))
-        for number, x in enumerate(progress(batches)):
+        for number, x in enumerate(wrap(batches)):
             start = (index + number * count) * self.batch_size
             rows = np.stack([self._log_prob(x, pattern) for pattern in patterns], axis=1)
             scores[start : start + len(rows)] = rows
@@ -42,7 +42,7 @@ class Evaluator:
             scores = self.workers.total(scores)
         return scores.astype(np.float64)
 
-    def evaluate(self, split, noise_samples=1, limit=None, progress=lambda batches: batches):
+    def evaluate(self, split, noise_samples=1, limit=None, wrap=lambda batches: batches):
         """The figures that a run reports.
 
         Returns:
@@ -55,7 +55,7 @@ class Evaluator:
             examples, noise_samples, images_per_second.
         """
         start = time.perf_counter()
-        scores = self.log_probs(split, noise_samples, limit, progress)
+        scores = self.log_probs(split, noise_samples, limit, wrap)
         seconds = time.perf_counter() - start
         discrete, dimensions = self.flow.event.is_image, self.flow.dimensions
         each = scores.mean(axis=1)

@@ -1,19 +1,21 @@
 """A version of an export: written beside, held against the flow, then put in its place."""
 
-import json
 import os
 import platform
 import shutil
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import tensorflow as tf
 
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.export import gate, lite, lite_gate
+from nvp_tf.export import gate
 from nvp_tf.export.serving import ServingBundle
 from nvp_tf.export.signatures import Signatures
-from nvp_tf.files import PARTIAL
+from nvp_tf.files import PARTIAL, json_text, put_in_place, write_text
+from nvp_tf.runs.provenance import provenance
+from nvp_tf.scoring.contract import next_version
 
 
 def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True) -> dict:
@@ -36,7 +38,7 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
     export_dir = Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(export_dir)
-    bundle = ServingBundle(export_dir, examples)
+    bundle = ServingBundle(export_dir, examples, flow.event)
     partial = export_dir / f"{PARTIAL}{os.getpid()}"
     try:
         reference = Reference(held_out_scores)
@@ -44,18 +46,20 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
         signatures.save(partial)
         figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
         if tflite:
+            from nvp_tf.export import lite, lite_gate  # they load the quantizer
+
             lite.write(signatures, partial)
             figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
         bundle.write_inside(partial)
         figures["size_bytes"] = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
-        version = 1 + max((int(p.name) for p in export_dir.iterdir() if p.name.isdigit()), default=0)
-        figures = {"version": version} | (about or {}) | figures | {"versions": _versions()}
-        (partial / "export.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        partial.rename(export_dir / str(version))
-        bundle.write_beside(version)
+        number = next_version(export_dir)
+        figures = {"version": number} | (about or {}) | figures | {"versions": _versions(tflite)}
+        write_text(partial / "export.json", json_text(figures, indent=2) + "\n")
+        put_in_place(partial, export_dir / str(number))
+        bundle.write_beside(number)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return {"path": str(export_dir / str(version))} | figures
+    return {"path": str(export_dir / str(number))} | figures
 
 
 def _model(flow, reference) -> dict:
@@ -69,18 +73,9 @@ def _model(flow, reference) -> dict:
     }
 
 
-def _versions() -> dict:
-    import ai_edge_litert
-    import keras
-    import numpy
-
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": numpy.__version__,
-        "ai-edge-litert": ai_edge_litert.__version__,
-    }
+def _versions(tflite) -> dict:
+    packages = ("tensorflow", "keras", "numpy", *(["ai-edge-litert"] if tflite else []))
+    return provenance() | {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def _remove_leftovers(export_dir):

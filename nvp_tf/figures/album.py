@@ -8,9 +8,9 @@ from pathlib import Path
 
 from nvp_tf.figures import registry
 from nvp_tf.figures.index_page import index_page
-from nvp_tf.figures.source import Source, Unfit
-from nvp_tf.files import write_text
+from nvp_tf.files import json_text, write_text
 from nvp_tf.pictures import layout
+from nvp_tf.runs.source import Source, Unfit
 
 RECORD = "figures.json"  # name -> what was drawn, and from what
 
@@ -49,7 +49,7 @@ def draw_all(source: Source, folder, options: dict) -> dict:
                 what = f"{file.name} in {time.perf_counter() - start:.1f} s"
             _progress(f"[{number:2}/{len(wanted)}] {name}: {what}")
         in_order = {name: entries[name] for name in wanted if name in entries}
-        write_text(folder / RECORD, json.dumps(in_order, indent=2) + "\n")
+        write_text(folder / RECORD, json_text(in_order, indent=2) + "\n")
         write_text(folder / "index.html", index_page(source, in_order, result["unfit"]))
     return result
 

@@ -4,10 +4,11 @@ import dataclasses
 import functools
 
 from nvp_tf.errors import UserError
-from nvp_tf.figures.source import Unfit
+from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import BatchNorm
 from nvp_tf.layers.statistics import moments
 from nvp_tf.models.build import build
+from nvp_tf.runs.source import Unfit
 
 
 def resized(source, height, width, figure):
@@ -44,7 +45,7 @@ def with_own_statistics(flow):
 
     The flow's own batch normalization keeps the running ones. What it decodes is then no exact inverse.
     """
-    for part in flow._flatten_layers():
+    for part in all_layers(flow):
         if isinstance(part, BatchNorm):
             part.call = functools.partial(_normalized, part)
     return flow

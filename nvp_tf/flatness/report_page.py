@@ -5,6 +5,7 @@ from html import escape
 from nvp_tf.flatness.kept import Json
 from nvp_tf.flatness.measures import MEASURES
 from nvp_tf.flatness.report import FLATTEST, ITSELF, MODELS, SHARPER, words_of
+from nvp_tf.markdown import table as markdown_table
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -84,8 +85,8 @@ def absent(results: dict[str, Json]) -> list[str]:
 
 def markdown(results: dict[str, Json], name: str) -> str:
     """The table with what must be said beside it."""
-    lines = [HEADS, ["---", *["--:"] * (len(HEADS) - 2), "---"], *rows(results)]
-    table = "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+    words = [(row[0].replace("|", "&#124;"), row[-1], *row[1:-1]) for row in rows(results)]
+    table = markdown_table((HEADS[0], HEADS[-1], *HEADS[1:-1]), words, numbers=len(HEADS) - 2)
     said = "\n".join(f"- {fact}" for fact in facts(results, name) + absent(results))
     return f"{said}\n\n{table}\n\n{FRAGILE}\n\n{NOT_PREDICTIVE}\n"
 

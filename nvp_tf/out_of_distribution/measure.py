@@ -53,14 +53,14 @@ class Measurement:
         }
 
 
-def measure(source, num=1000, also=(), folders=(), progress=lambda names: names) -> Measurement:
+def measure(source, num=1000, also=(), folders=(), wrap=lambda names: names) -> Measurement:
     """Scores everything that there is to hold against a run's test images, and them.
 
     Args:
-      source: the run, a `figures.source.Source`.
+      source: the run, a `runs.source.Source`.
       num: images of each set; fewer where there are fewer.
       also, folders: as `sets.other_data_sets` takes them.
-      progress: wraps the names of the sets as they are scored.
+      wrap: gives the names of the sets as they are scored.
 
     Raises:
       UserError: a run on vectors, or on images of neither 1 nor 3 channels.
@@ -80,7 +80,7 @@ def measure(source, num=1000, also=(), folders=(), progress=lambda names: names)
     }
     held_out = np.concatenate(list(evaluation_batches(source.dataset.valid, 100)))
     detectors = Detectors(_score(source, held_out), source.seed)
-    scored = {name: _score(source, images[name]) for name in progress(list(images))}
+    scored = {name: _score(source, images[name]) for name in wrap(list(images))}
     return Measurement(detectors, scored, skipped, source.levels)
 
 

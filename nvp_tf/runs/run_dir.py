@@ -1,7 +1,7 @@
 """A run on disk: everything a later command needs, in one folder, each file written whole or not at all.
 
 config.json         the Config; the folder alone rebuilds the model
-metadata.json       versions, parameter count, when and where it was made
+metadata.json       versions (nvp_tf's and its commit too), parameter count, when and where it was made
 checkpoints/        what training goes on from: weights, optimizer, averages, records; the last few
 last.weights.h5     the flow as of the last evaluation (the averaged weights, where they are kept)
 best.weights.h5     the flow with the best validation score
@@ -23,9 +23,10 @@ import time
 from pathlib import Path
 
 from nvp_tf.runs.checkpoints import Checkpoints
+from nvp_tf.runs.provenance import provenance
 from nvp_tf.config.schema import Config
 from nvp_tf.errors import UserError
-from nvp_tf.files import PARTIAL, write_text, written_whole
+from nvp_tf.files import PARTIAL, json_text, read_json, write_text, written_whole
 
 WEIGHTS = ("best", "last")
 
@@ -124,14 +125,18 @@ class RunDir:
         import keras
         import tensorflow as tf
 
-        versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
+        versions = provenance() | {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        }
         made = {
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "machine": platform.platform(),
             "cores": os.cpu_count(),
         }
         value = {"parameters": parameters, "whitening": whitening, "versions": versions} | made
-        write_text(self._metadata_file, json.dumps(value, indent=2) + "\n")
+        write_text(self._metadata_file, json_text(value, indent=2) + "\n")
 
     @property
     def metadata(self) -> dict:
@@ -145,11 +150,11 @@ class RunDir:
 
     def write_score(self, split: str, figures: dict):
         """Keeps the figures of a whole split under the best weights."""
-        write_text(self._scores_file, json.dumps(self.scores | {split: figures}, indent=2) + "\n")
+        write_text(self._scores_file, json_text(self.scores | {split: figures}, indent=2) + "\n")
 
     def _read_json(self, file):
         try:
-            return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            return read_json(file.read_text(encoding="utf-8")) if file.is_file() else {}
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{file} is corrupt: {error}") from None
 
@@ -174,7 +179,7 @@ class RunDir:
         return self._read_json(self._rollbacks_file) or []
 
     def write_rollbacks(self, rollbacks: list[dict]):
-        write_text(self._rollbacks_file, json.dumps(rollbacks, indent=2) + "\n")
+        write_text(self._rollbacks_file, json_text(rollbacks, indent=2) + "\n")
 
     def _weights_alone(self):
         return any((self.path / f"{which}.weights.h5").exists() for which in WEIGHTS) and not self.checkpoints().list()

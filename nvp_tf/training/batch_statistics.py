@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.data.pipeline import training_calls
+from nvp_tf.layers.keras_private import all_layers
 
 
 class BatchStatistics:
@@ -30,7 +31,7 @@ class BatchStatistics:
 
     def __init__(self, flow, split, batch_size, seed, batches, strategy=None):
         strategy = strategy or tf.distribute.get_strategy()
-        self.layers = [layer for layer in flow._flatten_layers() if hasattr(layer, "running_variance")]
+        self.layers = [layer for layer in all_layers(flow) if hasattr(layer, "running_variance")]
         self.count = batches
         self.batches = strategy.distribute_datasets_from_function(
             lambda pipeline: training_calls(split, batch_size, seed, range(batches), 1, pipeline)

@@ -40,8 +40,8 @@ def check_score(row: dict, rows: list[dict], untrained: float, dimensions: int, 
 
     Args:
       row: of metrics.csv, of this evaluation. rows: those before.
-      first_loss: of the run's first step, nats.
-      dimensions: of one example.
+      untrained: mean log-likelihood of a few validation examples before the first step, nats.
+      dimensions: of one example. explosion: `train.explosion`.
     """
     step, score = row["step"], row["valid_log_prob"]
     if not math.isfinite(score):

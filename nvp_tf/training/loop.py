@@ -1,8 +1,6 @@
 """The training loop: steps, evaluations, what is kept of them, and every way that it can end or go on."""
 
-import contextlib
 import dataclasses
-import errno
 import math
 import os
 import time
@@ -12,16 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.data.pipeline import training_calls
-from nvp_tf.errors import ResumeLater, UserError, reason
+from nvp_tf.errors import ResumeLater
 from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.models.objectives import bits_per_dim
-from nvp_tf.pictures import layout
-from nvp_tf.pictures.samples import default_count, has_picture, sample_picture
 from nvp_tf.runs.checkpoints import Progress
 from nvp_tf.training.batch_statistics import BatchStatistics
 from nvp_tf.training.divergence import Diverged, Divergence, check_score, largest_log_det
 from nvp_tf.training.health import Health
 from nvp_tf.training.narration import Narration, memory_gigabytes
+from nvp_tf.training.records import NoRecords, Records
 from nvp_tf.training.state import TrainingState
 from nvp_tf.training.steps import Calls, steps_of_a_call
 from nvp_tf.training.stopping import Stopping
@@ -32,19 +29,21 @@ from nvp_tf.training.whitening import fit_whitening
 class Training:
     """The loop: what is done at each step, every so often, and at the end.
 
-    All that decides how it goes on is in `state` and `progress`, and so in each checkpoint. Of several workers the
-    chief alone reads and writes the run; the others have its state, and come to its decisions.
+    All that decides how it goes on is in `state` and `progress`, and so in each checkpoint; what is kept of it is
+    written by `records`. Of several workers the others have the chief's state, and come to its decisions.
     """
 
-    def __init__(self, config, dataset, run, strategy, workers, progress):
+    def __init__(self, config, dataset, run, strategy, workers, verbose):
         self.config, self.dataset, self.run, self.strategy, self.workers = config, dataset, run, strategy, workers
         train = config.train
         keras.utils.set_random_seed(train.seed)  # of the initial weights; nothing later draws from it
-        self.checkpoints = run.checkpoints(train.keep_checkpoints)
+        self.records = (Records if workers.chief else NoRecords)(run, train.keep_checkpoints)
         with strategy.scope():
             self.state = TrainingState(config)
         found = self._load()
-        self.begun, self.progress = found is not None, found or Progress()
+        self.progress = found or Progress()
+        if found:
+            self.records.saved(found)
         flow = self.state.evaluated
         self.calls = Calls(config, flow.count_params(), strategy.num_replicas_in_sync)
         self.call = steps_of_a_call(self.state, strategy, self.calls)
@@ -53,9 +52,8 @@ class Training:
         self.statistics = train.recompute_statistics and BatchStatistics(
             flow, dataset.train, train.batch_size, train.seed, train.recompute_statistics, strategy
         )
-        self.saved_step, self.saved_at = self.progress.step, time.monotonic()
         self.stopping = Stopping()
-        told, silent = progress and workers.chief, not workers.chief
+        told, silent = verbose and workers.chief, not workers.chief
         self.told = Narration(
             train.steps, train.batch_size, train.evaluate_every, self.progress.step, told, self._shown, silent
         )
@@ -63,10 +61,10 @@ class Training:
     def fit(self) -> dict:
         self.told.say(self._introduction())
         with self.stopping.signals_caught(), self.told:
-            if not self.begun:
+            if not self.records.begun:
                 self._begin_run()
-            self._write_records()  # without what came after the checkpoint: it will come again
-            with self._events().as_default():
+            self.records.tables(self.progress)  # without what came after the checkpoint: it will come again
+            with self.records.events():
                 while self.progress.step < self.config.train.steps or not self.progress.evaluated:
                     try:
                         self._go_on()
@@ -86,7 +84,7 @@ class Training:
             f"on {replicas} replica{'s' * (replicas > 1)} ({device}"
             + (f" in each of {self.workers.count} workers" if self.workers.count > 1 else "")
             + f"), into {self.run.path}"
-            + (f"; goes on after step {self.progress.step:,}" if self.begun else "")
+            + (f"; goes on after step {self.progress.step:,}" if self.records.begun else "")
         )
 
     def _begin_run(self):
@@ -94,17 +92,14 @@ class Training:
             lambda: fit_whitening(
                 self.state.flow,
                 self.dataset.train,
-                progress=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
+                wrap=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
             )
         )
         self.workers.set_as_chief(self.state.everything)
         self.state.start_average()
         self.progress.untrained = self.evaluator.evaluate(self.dataset.valid, limit=100)["log_prob"]
-        if self.workers.chief:
-            with self._writing():
-                self.run.write_metadata(self.state.flow.count_params(), whitening)
+        self.records.begin(self.state.flow.count_params(), whitening)
         self._save()
-        self.begun = True
 
     def _go_on(self):
         """Steps from where `progress` stands to the last one, with their evaluations and checkpoints."""
@@ -115,7 +110,7 @@ class Training:
             due = progress.step % train.evaluate_every == 0 or progress.step == train.steps
             if due and not progress.evaluated:
                 self._evaluate()
-            elif train.checkpoint_minutes and time.monotonic() > self.saved_at + 60 * train.checkpoint_minutes:
+            elif train.checkpoint_minutes and time.monotonic() > self.records.saved_at + 60 * train.checkpoint_minutes:
                 self._save()
             if progress.step == train.steps:
                 return
@@ -165,7 +160,7 @@ class Training:
         try:
             if self.statistics:
                 self.statistics.recompute()
-            score = self.evaluator.evaluate(self.dataset.valid, progress=self._stoppable)
+            score = self.evaluator.evaluate(self.dataset.valid, wrap=self._stoppable)
             row = self.workers.from_chief(lambda: self._row(score) | self.health.measure())
         except tf.errors.OpError:  # another worker is gone, and the state is whole
             self._save_what_is_new()
@@ -185,12 +180,7 @@ class Training:
         progress.times.append(times)
         progress.count, progress.loss, progress.norm = 0, 0.0, 0.0
         progress.minutes, progress.waiting = 0.0, 0.0
-        if self.workers.chief:
-            with self._writing():
-                for which in ("last", "best")[: 1 + best]:
-                    self.run.save_flow(flow, which)
-                self._write_records()
-                self._write_events(row | times)
+        self.records.evaluation(progress, flow, best)
         self._save()
         if self.told.utilization:
             self.told.utilization.measure()
@@ -212,37 +202,11 @@ class Training:
             "rollbacks": len(progress.rollbacks),
         }
 
-    def _write_events(self, row):
-        step = row["step"]
-        for name, value in row.items():
-            if value is not None and name != "step":
-                tf.summary.scalar(name, value, step)
-        if has_picture(self.state.evaluated):
-            picture = sample_picture(self.state.evaluated, default_count(self.state.evaluated))
-            layout.save(picture, self.run.samples / f"step-{step:07d}.png")
-            tf.summary.image("samples", np.asarray(picture.convert("RGB"))[None], step)
-        tf.summary.flush()
-
-    def _events(self):
-        if not self.workers.chief:
-            return tf.summary.create_noop_writer()
-        with self._writing():
-            return tf.summary.create_file_writer(str(self.run.tensorboard))
-
-    def _write_records(self):
-        if not self.workers.chief:
-            return
-        with self._writing():
-            if self.progress.rows:
-                self.run.write_metrics(self.progress.rows, self.progress.times)
-            if self.progress.rollbacks:
-                self.run.write_rollbacks(self.progress.rollbacks)
-
     def _load(self, evaluated=False):
         """Sets the state to the newest checkpoint that is whole; its Progress, None where there is none."""
 
         def load():
-            found = self.checkpoints.load(self.state.everything, evaluated)
+            found = self.records.load(self.state.everything, evaluated)
             return found and dataclasses.asdict(found)
 
         found = self.workers.from_chief(load)
@@ -251,13 +215,11 @@ class Training:
         return found and Progress(**found)
 
     def _save(self):
-        if self.workers.chief:
-            with self._writing():
-                self.checkpoints.save(self.state.everything, self.progress)
-        self.saved_step, self.saved_at = self.progress.step, time.monotonic()
+        self.records.save(self.state.everything, self.progress)
+        self.records.saved(self.progress)
 
     def _save_what_is_new(self):
-        if self.progress.step > self.saved_step:
+        if self.progress.step > self.records.saved_step:
             self._save()
 
     def _roll_back(self, divergence):
@@ -265,7 +227,7 @@ class Training:
         train, before = self.config.train, self.progress.rollbacks
         if len(before) == train.rollbacks:
             times = f"{len(before) + 1} times, the last " if before else ""
-            kept = self.workers.from_chief(self._good_step)
+            kept = self.workers.from_chief(self.records.good_step)
             raise Diverged(
                 f"training diverged {times}at {divergence}; the checkpoint of step {kept} is kept; try a "
                 f"lower train.learning_rate, a longer train.warmup_steps or a smaller train.clip_norm in a new run_dir"
@@ -276,14 +238,11 @@ class Training:
         factor = train.rollback_factor ** len(self.progress.rollbacks)
         self.state.rate_factor.assign(factor)
         self._save()
-        self._write_records()
+        self.records.tables(self.progress)
         self.told.say(
             f"diverged at {divergence}\nback to step {self.progress.step:,} with the learning rate times {factor:g}, "
             f"rollback {len(before) + 1} of {train.rollbacks}"
         )
-
-    def _good_step(self):
-        return max(checkpoint.step for checkpoint in self.checkpoints.list() if checkpoint.evaluated)
 
     def _report(self):
         figures = self.workers.from_chief(self._score_test)
@@ -302,9 +261,8 @@ class Training:
 
     def _score_test(self):
         best = self.run.load_flow("best")
-        figures = Evaluator(best).evaluate(self.dataset.test, progress=self._stoppable)
-        with self._writing():
-            self.run.write_score("test", figures)
+        figures = Evaluator(best).evaluate(self.dataset.test, wrap=self._stoppable)
+        self.records.score("test", figures, self.progress.step)
         return figures
 
     def _bits(self, log_prob):
@@ -314,18 +272,6 @@ class Training:
     def _shown(self, loss):
         bits = self._bits(-loss)
         return f"{loss:.3f} nats" if bits is None else f"{bits:.3f} bits/dim"
-
-    @contextlib.contextmanager
-    def _writing(self):
-        """A disk that is full, or a folder that is gone, is one line. The checkpoint before stays as it was."""
-        try:
-            yield
-        except (OSError, tf.errors.OpError) as error:
-            saved = f"goes on from the checkpoint of step {self.saved_step}, which is whole"
-            raise UserError(
-                f"{self.run.path} cannot be written at step {self.progress.step}: {_why(error)}; "
-                f"the same command {saved if self.begun else 'begins anew'}"
-            ) from error
 
     def _stoppable(self, batches):
         for batch in batches:
@@ -345,9 +291,3 @@ class Training:
         asked = self.workers.total(np.array([kind is self.stopping.asked for kind in kinds], np.int32))
         self.stopping.asked = next((kind for kind, count in zip(kinds, asked, strict=True) if count), None)
         self._stop_if_asked()
-
-
-def _why(error):
-    """A disk's error in few words: HDF5 adds addresses, and TensorFlow, which writes the events, a page of text."""
-    number = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else getattr(error, "errno", None)
-    return os.strerror(number) if number else reason(error)

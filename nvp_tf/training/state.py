@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from nvp_tf.config.schema import Config, TrainConfig
 from nvp_tf.layers.coupling import Coupling
+from nvp_tf.layers.keras_private import OfSums, adam_moments, all_layers, handle
 from nvp_tf.layers.statistics import sum_over_replicas
 from nvp_tf.models.build import build
 from nvp_tf.models.objectives import weight_penalty
@@ -27,24 +28,17 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return rate * 0.5 * (1 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
 
 
-class OfSums:
-    """For an optimizer of gradients that are summed over replicas already: Keras would do it once more."""
-
-    def _all_reduce_sum_gradients(self, gradients_and_variables):
-        return gradients_and_variables
-
-
 class Adam(OfSums, keras.optimizers.Adam):
     """Keras' Adam by TensorFlow's kernel, which reads and writes each variable once."""
 
     def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
+        first, second = adam_moments(self, variable)
         beta_1, beta_2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
         step = tf.cast(self.iterations + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
-            var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            var=handle(variable),
+            m=handle(first),
+            v=handle(second),
             beta1_power=beta_1**step,
             beta2_power=beta_2**step,
             lr=learning_rate,
@@ -53,10 +47,6 @@ class Adam(OfSums, keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=gradient,
         )
-
-
-def _handle(variable):
-    return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
 class TrainingState(keras.Model):
@@ -72,7 +62,7 @@ class TrainingState(keras.Model):
         train = config.train
         self.config = train
         self.flow = build(config.model, network_dtype=train.network_dtype)
-        for layer in self.flow._flatten_layers():
+        for layer in all_layers(self.flow):
             if isinstance(layer, Coupling):
                 layer.recompute = train.recompute_couplings
         self.averaged = build(config.model, network_dtype=train.network_dtype) if train.ema_decay else None

@@ -7,7 +7,7 @@ from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.layers.whitening import Whitening
 
 
-def fit_whitening(flow, split, batch_size=500, progress=lambda batches: batches):
+def fit_whitening(flow, split, batch_size=500, wrap=lambda batches: batches):
     """Fits the flow's `Whitening`, where it has one, to a split; one pass over it, a batch in memory at a time.
 
     Examples are dequantized with noise of their own, since the noise's variance is part of what is whitened.
@@ -16,7 +16,7 @@ def fit_whitening(flow, split, batch_size=500, progress=lambda batches: batches)
       flow: a `Flow`.
       split: a `Split`, the training one.
       batch_size: examples a batch.
-      progress: wraps the batches, as tqdm does.
+      wrap: gives the batches one by one, as tqdm does.
 
     Returns:
       {"epsilon", "examples", "log_det"}, to be kept with the run; None for a flow without whitening.
@@ -34,7 +34,7 @@ def fit_whitening(flow, split, batch_size=500, progress=lambda batches: batches)
 
     (size,) = layers[place].event_shape
     count, total, products, shift = 0, np.zeros(size), np.zeros((size, size)), None
-    for number, x in enumerate(progress(evaluation_batches(split, batch_size))):
+    for number, x in enumerate(wrap(evaluation_batches(split, batch_size))):
         x = vectors(x, number)
         # Moments about a point near the mean: about 0 they would cancel.
         shift = x.mean(axis=0) if shift is None else shift

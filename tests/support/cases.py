@@ -23,6 +23,7 @@ from nvp_tf.flatness.bijective import Power, Radial
 from nvp_tf.layers import masks
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
+from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import MLP, BatchNorm, ResidualBlock, ResidualConvNet, WeightNormConv2D
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.layers.pixels import Pixels
@@ -283,7 +284,7 @@ def has_convolutions(layer):
 
 def parts(layer):
     """The layer and every layer below it."""
-    return list(layer._flatten_layers())
+    return all_layers(layer)
 
 
 def parameters(layer: keras.layers.Layer) -> int:
