@@ -27,6 +27,7 @@ flags.DEFINE_integer("examples", 512, "How many examples are measured.", lower_b
 flags.DEFINE_float("minutes", 15.0, "What a report may take at most, by its own estimate.", lower_bound=0.01)
 flags.DEFINE_float("times", 1e4, "How much sharper the sharper twin is, by its largest eigenvalue.", lower_bound=1.0)
 flags.DEFINE_string("write", None, "Also write the sharper model: a .keras file; of a run, a .weights.h5 file.")
+flags.DEFINE_string("page", None, "A Markdown file to put the table in, between `<!-- flatness: NAME -->` and its end.")
 flags.DEFINE_integer(
     "image", None, "For `density`: which held-out image, by its number; else by the seed.", lower_bound=0
 )
@@ -67,7 +68,8 @@ def theorem(name: str) -> dict:
 def report() -> dict:
     """Measures, keeping what is found; the pages are written at the end, and at Ctrl-C of what there is."""
     cli.quiet_tensorflow()
-    from nvp_tf.flatness import report_data, report_files
+    from nvp_tf import markdown
+    from nvp_tf.flatness import report_data, report_files, report_page
     from nvp_tf.flatness.report import ITSELF, MODELS, Report
 
     if FLAGS.run_dir:
@@ -76,6 +78,8 @@ def report() -> dict:
         source = report_data.of_file(FLAGS.model, FLAGS.data, FLAGS.examples, FLAGS.loss, FLAGS.seed)
     write = report_files.check_write(FLAGS.write, source) if FLAGS.write else None
     name = source.path.absolute().name
+    if FLAGS.page:
+        markdown.around(FLAGS.page, *report_page.marks(name))
     out = Path(FLAGS.out or f"{source.path.absolute().stem}_flatness")
     made = Report(source, out, times=FLAGS.times, minutes=FLAGS.minutes, seed=FLAGS.seed, say=say)
     try:
@@ -87,6 +91,9 @@ def report() -> dict:
     if write:
         report_files.write_sharper(results, source, write)
     files = report_files.write_report(results, name, out)
+    if FLAGS.page:
+        text = f"\n{report_page.sentences(results, name)}\n\n{report_page.markdown_rows(results)}\n"
+        markdown.insert(FLAGS.page, *report_page.marks(name), text)
     largest = {model: results[f"{model}/largest eigenvalue"]["value"] for model in MODELS}
     return {
         "model": name,

@@ -1,12 +1,11 @@
 """Results that are kept one by one as they are found, so that an interrupted report goes on where it was."""
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 from nvp_tf.errors import UserError
-from nvp_tf.files import write_text
+from nvp_tf.files import json_text, read_json, write_text
 
 Json = dict | list | str | float | int | bool | None
 
@@ -31,27 +30,17 @@ class Kept:
     def get(self, name: str, compute: Callable[[], Json]) -> Json:
         """The result of that name, computed and written if it is not there."""
         if name not in self.values:
-            self.values[name] = finite(compute())
+            self.values[name] = compute()
             self.write()
         return self.values[name]
 
     def write(self) -> None:
-        text = json.dumps({"made_of": self.made_of, "results": self.values}, indent=1, allow_nan=False)
-        write_text(self.file, text + "\n")
+        write_text(self.file, json_text({"made_of": self.made_of, "results": self.values}, indent=1) + "\n")
 
     def _read(self) -> dict:
         if not self.file.is_file():
             return {}
         try:
-            return json.loads(self.file.read_text(encoding="utf-8"))
+            return read_json(self.file.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{self.file} is corrupt: {error}; remove it to begin anew") from None
-
-
-def finite(value: Json) -> Json:
-    """The value with null for each number that JSON cannot say."""
-    if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

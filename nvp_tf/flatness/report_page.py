@@ -1,5 +1,6 @@
 """A report as a page and as Markdown: what moved beside what did not, and what neither of them says."""
 
+import math
 from html import escape
 
 from nvp_tf.flatness.kept import Json
@@ -44,14 +45,14 @@ def rows(results: dict[str, Json]) -> list[tuple[str, ...]]:
         if "value" not in values[0]:
             continue
         half, error = results.get(f"halves/{name}"), values[0].get("error")
-        errors = ["–" if e is None else f"{e:.1g}" for e in (error, half)]
+        errors = ["–" if e is None or math.isnan(e) else f"{e:.1g}" for e in (error, half)]
         found.append((name, *(number(each.get("value")) for each in values), *errors, BY[measure.unmoved]))
     return found
 
 
 def number(value: float | None) -> str:
     """Six digits: enough to see that the unmoved ones are unmoved."""
-    return "–" if value is None else f"{value:.6g}"
+    return "–" if value is None or math.isnan(value) else f"{value:.6g}"
 
 
 HEADS = ("measure", ITSELF, SHARPER, FLATTEST, "± probes", "± examples", "unmoved by")
@@ -83,12 +84,25 @@ def absent(results: dict[str, Json]) -> list[str]:
     return [f"No {name}: {value['absent']}." for name, value in each.items() if "absent" in value]
 
 
+def marks(place: str) -> tuple[str, str]:
+    """The two lines of a page between which its table stands."""
+    return f"<!-- flatness: {place} -->", f"<!-- end of flatness: {place} -->"
+
+
+def markdown_rows(results: dict[str, Json]) -> str:
+    """The table, what leaves a measure alone in its second column."""
+    words = [(row[0].replace("|", "&#124;"), row[-1], *row[1:-1]) for row in rows(results)]
+    return markdown_table((HEADS[0], HEADS[-1], *HEADS[1:-1]), words, numbers=len(HEADS) - 2)
+
+
 def markdown(results: dict[str, Json], name: str) -> str:
     """The table with what must be said beside it."""
-    words = [(row[0].replace("|", "&#124;"), row[-1], *row[1:-1]) for row in rows(results)]
-    table = markdown_table((HEADS[0], HEADS[-1], *HEADS[1:-1]), words, numbers=len(HEADS) - 2)
-    said = "\n".join(f"- {fact}" for fact in facts(results, name) + absent(results))
-    return f"{said}\n\n{table}\n\n{FRAGILE}\n\n{NOT_PREDICTIVE}\n"
+    return f"{sentences(results, name)}\n\n{markdown_rows(results)}\n\n{FRAGILE}\n\n{NOT_PREDICTIVE}\n"
+
+
+def sentences(results: dict[str, Json], name: str) -> str:
+    """What was measured and how far the twins' predictions are, as a list; and what there is not."""
+    return "\n".join(f"- {fact}" for fact in facts(results, name) + absent(results))
 
 
 def page(results: dict[str, Json], name: str, pictures: list[str]) -> str:

@@ -55,7 +55,7 @@ def slices(results: dict[str, Json]) -> Image.Image:
         floor = np.inf
         for model in MODELS:
             found = results[f"slice/{kind}/{model}"]
-            losses = np.array([np.nan if loss is None else loss for loss in found["losses"]])
+            losses = np.array(found["losses"])
             floor = min(floor, np.nanmin(losses))
             style = {"color": COLOURS[model], "linestyle": STYLES[model], "linewidth": _WIDTHS[model]}
             axes.plot(found["grid"], losses, label=model, **style)
