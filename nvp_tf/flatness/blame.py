@@ -51,6 +51,8 @@ def relative_difference(product: np.ndarray, gradient: Callable[[float], np.ndar
     for step in STEPS:
         differences = (gradient(step) - gradient(-step)) / (2 * step)
         scale = max(np.linalg.norm(differences), np.linalg.norm(product), floor)
+        if not np.isfinite(scale):
+            continue
         best = min(best, np.linalg.norm(product - differences) / scale if scale > 0 else 0.0)
     return float(best)
 

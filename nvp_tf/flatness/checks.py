@@ -111,11 +111,20 @@ def layer_scales(model: keras.Model, weights: np.ndarray) -> np.ndarray:
 def _walk(products: Products, batches: object, theta: tf.Tensor) -> tuple[float, np.ndarray, int]:
     total, gradient, examples = 0.0, 0.0, 0
     for number, (x, y) in enumerate(batches):
-        loss, part = products.loss_and_gradient(theta, *tf.nest.flatten((x, y)))
+        try:
+            loss, part = products.loss_and_gradient(theta, *tf.nest.flatten((x, y)))
+        except tf.errors.InvalidArgumentError as error:  # such as a label that is no class
+            raise UserError(f"batch {number}: {_said(error)}") from None
         if not np.isfinite(loss) or not np.isfinite(part).all():
             raise UserError(f"batch {number}: {_not_finite(products, theta, x, y)}")
         total, gradient, examples = total + float(loss), gradient + part.numpy(), examples + len(y)
     return total, gradient, examples
+
+
+def _said(error: tf.errors.OpError) -> str:
+    """What the op said, without where it stands in which file."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and "[[{{" not in line]
+    return lines[-1][:200]
 
 
 def _not_finite(products: Products, theta: tf.Tensor, x: object, y: tf.Tensor) -> str:

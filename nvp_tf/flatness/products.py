@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from nvp_tf.errors import UserError
+from nvp_tf.errors import UserError, reason
 from nvp_tf.flatness.blame import blamed
 from nvp_tf.flatness.blocks import Block, split
 from nvp_tf.flatness.losses import Loss
@@ -176,21 +176,11 @@ class Products:
 
         with differentiable_moments():
             try:
-                return tf.function(packed).get_concrete_function(*[self._theta] * vectors, *tf.nest.flatten(self._data))
-            except Exception as error:
-                if not _is_missing_derivative(error):
-                    raise
+                graph = tf.function(packed, autograph=False)  # as Keras' fit: converted code has other errors
+                return graph.get_concrete_function(*[self._theta] * vectors, *tf.nest.flatten(self._data))
+            except (LookupError, NotImplementedError) as error:
                 names = blamed(self.model, self.batch[0], self.training)
-                raise UserError(f"TensorFlow has no second derivative of {names}: {_last_line(error)}") from None
-
-
-def _is_missing_derivative(error: Exception) -> bool:
-    """Whether an op has no gradient; AutoGraph makes an error of its own of a LookupError."""
-    return isinstance(error, LookupError | NotImplementedError) or "gradient registry has no entry" in str(error)
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
+                raise UserError(f"TensorFlow has no second derivative of {names}: {reason(error)[:200]}") from None
 
 
 def random_layers(model: keras.Model) -> list[str]:

@@ -106,7 +106,7 @@ def sharpness(
     best = Sharpness(0.0, loss, loss, np.zeros(curvature.dim), 1)
     taken = 1
     for direction in directions:
-        found, u, gradients = _ascend(curvature, where, where.farthest(direction), steps)
+        found, u, gradients = _ascend(curvature, where, loss, where.farthest(direction), steps)
         taken += gradients
         if found > best.loss_found:
             best = Sharpness((found - loss) / (1 + loss), loss, found, where.step(u), taken)
@@ -138,7 +138,9 @@ def _neighbourhood(
     return Neighbourhood(epsilon, shape, scale, basis)
 
 
-def _ascend(curvature: Curvature, where: Neighbourhood, u: np.ndarray, steps: int) -> tuple[float, np.ndarray, int]:
+def _ascend(
+    curvature: Curvature, where: Neighbourhood, base: float, u: np.ndarray, steps: int
+) -> tuple[float, np.ndarray, int]:
     """(loss, u, gradients taken) of the highest point on the way up from u; losses that are not finite do not count."""
     loss, gradient = curvature.loss_and_gradient(curvature.weights + where.step(u))
     if not math.isfinite(loss):
@@ -151,7 +153,7 @@ def _ascend(curvature: Curvature, where: Neighbourhood, u: np.ndarray, steps: in
             higher, at_trial = curvature.loss_and_gradient(curvature.weights + where.step(trial))
             taken += 1
             if math.isfinite(higher) and higher > loss:
-                risen = higher - loss > 1e-5 * abs(higher)
+                risen = higher - loss > 1e-4 * (higher - base)
                 loss, gradient, u = higher, at_trial, trial
                 break
         if not risen:

@@ -12,6 +12,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.flatness.operators import Operator
 
 _SPARE = 0.5  # of the memory that is free, what a basis may take
+_RESTARTS = 100  # of Lanczos, at most; each takes about 18 products
 _POWERS = 500  # products of a power iteration, at most
 
 
@@ -155,7 +156,13 @@ def _by_lanczos(operator: Operator, k: int, tolerance: float, seed: int) -> Eige
     else:
         try:
             values, vectors = eigsh(
-                counted.linear_operator(), k, which="LA", ncv=_basis(operator.dim, k), v0=start, tol=tolerance
+                counted.linear_operator(),
+                k,
+                which="LA",
+                ncv=_basis(operator.dim, k),
+                v0=start,
+                maxiter=_RESTARTS,
+                tol=tolerance,
             )
         except ArpackNoConvergence as error:
             raise UserError(
@@ -179,18 +186,15 @@ def _by_power(operator: Operator, tolerance: float, seed: int) -> Eigenvalues:
 
 def _power(operator: Operator, tolerance: float, seed: int) -> tuple[float, np.ndarray, float, int]:
     """(value, unit vector, residual, products) until the value is within tolerance: residual^2 says so, to the gap."""
-    v = np.random.default_rng(seed).standard_normal(operator.dim)
-    v /= np.linalg.norm(v)
-    last = math.inf
-    products = 0
-    while products < _POWERS:
+    image = np.random.default_rng(seed).standard_normal(operator.dim)
+    value, products, done = math.inf, 0, False
+    while not done and products < _POWERS:
+        last, v = value, image / np.linalg.norm(image)
         image, products = operator.product(v), products + 1
-        value = float(v @ image)
+        value, norm = float(v @ image), float(np.linalg.norm(image))
         residual = float(np.linalg.norm(image - value * v))
-        norm = float(np.linalg.norm(image))
-        if norm == 0 or (abs(value - last) <= 0.1 * tolerance * abs(value) and residual <= math.sqrt(tolerance) * norm):
-            break
-        last, v = value, image / norm
+        settled = abs(value - last) <= 0.1 * tolerance * abs(value)
+        done = norm == 0 or (settled and residual <= math.sqrt(tolerance) * norm)
     return value, v, residual, products
 
 

@@ -37,7 +37,7 @@ def from_teacher(*sizes, n=200, **options):
 
 
 def quadratic(matrix, centre=None, offset=0.0, n=3):
-    """L(th) = offset + (th - centre)' A (th - centre) / 2, the loss of a model of one weight tensor that is at `centre`."""
+    """L(th) = offset + (th - centre)' A (th - centre) / 2, of a model whose one weight tensor is at `centre`."""
     matrix = np.asarray(matrix)
     dim = len(matrix)
     centre = np.zeros(dim) if centre is None else np.asarray(centre)
