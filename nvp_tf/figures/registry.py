@@ -70,6 +70,12 @@ class Figure:
 FIGURES = {
     figure.module: figure
     for figure in (
+        Figure("flatness", "3.1"),
+        Figure("homogeneity", "3.2"),
+        Figure("disjoint_boxes", "3.3"),
+        Figure("nearer_axis", "3.4"),
+        Figure("reparametrized", "3.5"),
+        Figure("radial", "3.6"),
         Figure("moons", "5.1"),
         Figure("samples", "5.5, 5.12"),
         Figure("sphere", "5.6"),
