@@ -206,7 +206,7 @@ class Density:
         return sum(math.prod(w.shape) for w in self.model.trainable_weights)
 
     def graph_log_prob(self, x: tf.Tensor, draws: int | None = None, seed: tf.Tensor | None = None):
-        """(value [n], error [n]) from raw x, uint8 images or float32 vectors: the graph of a score, also of an export."""
+        """(value [n], error [n]) from raw x, uint8 images or float32 vectors: the graph of every score."""
         seed = tf.constant([NOISE_SEED, 0], tf.int64) if seed is None else seed
         value, error = self._log_prob(self._standardized(x), self.draws if draws is None else draws, seed)
         value -= tf.constant(self.domain.log_scale, value.dtype)
