@@ -11,8 +11,8 @@ import sys
 
 from absl import flags
 
+from benchmarks import registry, report
 from nvp_tf import cli
-from nvp_tf.benchmark import registry, report
 from nvp_tf.errors import UserError
 from nvp_tf.files import write_text
 

@@ -10,7 +10,7 @@ import sys
 from absl import flags
 
 from nvp_tf import cli
-from nvp_tf.catalogue import CATALOGUE, prepare_command
+from nvp_tf.data.catalogue import CATALOGUE, prepare_command
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", None, "Where data sets' files are.")

@@ -27,15 +27,16 @@ def main():
     cli.quiet_tensorflow()
     from tqdm import tqdm
 
-    from nvp_tf import data, training
-    from nvp_tf.evaluation import Evaluator
-    from nvp_tf.run_dir import RunDir
+    from nvp_tf.data.registry import load_dataset
+    from nvp_tf.evaluation.evaluator import Evaluator
+    from nvp_tf.runs.run_dir import RunDir
+    from nvp_tf.training.train import check_fits
 
     run = RunDir(FLAGS.run_dir)
     config = dataclasses.replace(run.config, data=run.config.data.at(FLAGS.data_dir))
     flow = run.load_flow(FLAGS.weights)
-    dataset = data.load(config.data)
-    training.check_fits(config, dataset)
+    dataset = load_dataset(config.data)
+    check_fits(config, dataset)
     figures = Evaluator(flow, FLAGS.batch_size).evaluate(
         getattr(dataset, FLAGS.split),
         FLAGS.noise_samples,

@@ -19,15 +19,16 @@ def main():
     cli.quiet_tensorflow()
     import numpy as np
 
-    from nvp_tf import data
-    from nvp_tf.evaluation import Evaluator
+    from nvp_tf.data.pipeline import evaluation_batches
+    from nvp_tf.data.registry import load_dataset
+    from nvp_tf.evaluation.evaluator import Evaluator
     from nvp_tf.export import export
-    from nvp_tf.run_dir import RunDir
+    from nvp_tf.runs.run_dir import RunDir
 
     run = RunDir(FLAGS.run_dir)
     flow = run.load_flow(FLAGS.weights)
-    splits = data.load(run.config.data)
-    examples = np.concatenate(list(data.evaluation_batches(splits.test, 100, FLAGS.examples)))
+    splits = load_dataset(run.config.data)
+    examples = np.concatenate(list(evaluation_batches(splits.test, 100, FLAGS.examples)))
     held_out_scores = Evaluator(flow).log_probs(splits.valid)
     about = {"run_dir": FLAGS.run_dir, "weights": FLAGS.weights, "data": splits.name, "scores": run.scores}
     return export(flow, FLAGS.export_dir, examples, held_out_scores, about, FLAGS.tflite)

@@ -35,10 +35,11 @@ def main():
     cli.quiet_tensorflow()
     from tqdm import tqdm
 
-    from nvp_tf.figures.layout import save
     from nvp_tf.figures.source import Source
     from nvp_tf.files import write_text
-    from nvp_tf.out_of_distribution import OWN, measure, plots, report
+    from nvp_tf.out_of_distribution import measure, plots, report
+    from nvp_tf.out_of_distribution.measure import OWN
+    from nvp_tf.pictures.layout import save
 
     source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed)
     place = source.run.path.absolute().name

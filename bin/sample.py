@@ -21,10 +21,10 @@ def main():
     cli.quiet_tensorflow()
     import numpy as np
 
-    from nvp_tf.figures import layout
-    from nvp_tf.figures.samples import default_count, sample_picture
     from nvp_tf.files import written_whole
-    from nvp_tf.run_dir import RunDir
+    from nvp_tf.pictures import layout
+    from nvp_tf.pictures.samples import default_count, sample_picture
+    from nvp_tf.runs.run_dir import RunDir
 
     flow = RunDir(FLAGS.run_dir).load_flow(FLAGS.weights)
     num = FLAGS.num or default_count(flow)

@@ -60,18 +60,18 @@ def _model():
     cli.quiet_tensorflow()
     if folder:
         return SavedModel(folder)
-    from nvp_tf.scoring.server import connect
+    from nvp_tf.scoring.connect import connect
 
     return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
 
 
 def _split(event):
     """(Items of the data set's split, how many)."""
-    from nvp_tf import data
-    from nvp_tf.config import DataConfig
+    from nvp_tf.config.schema import DataConfig
+    from nvp_tf.data.registry import load_dataset
     from nvp_tf.scoring import inputs
 
-    dataset = data.load(DataConfig(FLAGS.dataset).at(FLAGS.data_dir))
+    dataset = load_dataset(DataConfig(FLAGS.dataset).at(FLAGS.data_dir))
     if tuple(dataset.event_shape) != event.shape:
         raise UserError(f"{FLAGS.dataset} has examples of {dataset.event_shape}, expected {event.shape} for the model")
     return inputs.split(dataset, FLAGS.split), getattr(dataset, FLAGS.split).size

@@ -11,7 +11,7 @@ from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.files import write_text
-from nvp_tf.tables import find_runs, tables
+from nvp_tf.runs.tables import find_runs, tables
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("runs", "runs", "The folder to look for runs in, at any depth.")

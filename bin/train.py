@@ -10,12 +10,13 @@ import dataclasses
 
 from absl import flags
 
-from nvp_tf import cli, presets
-from nvp_tf.config import DataConfig
+from nvp_tf import cli
+from nvp_tf.config.presets.registry import PRESETS, get_preset
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.errors import UserError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("preset", None, sorted(presets.PRESETS), "What to train; needed for a new run.")
+flags.DEFINE_enum("preset", None, sorted(PRESETS), "What to train; needed for a new run.")
 flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
 flags.DEFINE_string("dataset", None, "Another data set than the preset's, by name.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
@@ -37,21 +38,23 @@ def main():
             raise UserError(f"--{flag} needs --preset: without one the config in {FLAGS.run_dir} is used as it is")
     config = preset_config() if FLAGS.preset else None
     cli.quiet_tensorflow()
-    from nvp_tf import data, training
-    from nvp_tf.run_dir import RunDir
+    from nvp_tf.data.registry import load_dataset
+    from nvp_tf.runs.run_dir import RunDir
+    from nvp_tf.training.distributed.strategies import make_strategy
+    from nvp_tf.training.train import train
 
-    strategy = training.make_strategy(FLAGS.strategy, FLAGS.worker_timeout)
+    strategy = make_strategy(FLAGS.strategy, FLAGS.worker_timeout)
     if config is None:
         config = RunDir(FLAGS.run_dir).config
-    dataset = data.load(config.data)
+    dataset = load_dataset(config.data)
     if FLAGS.preset:
         config = config.for_data(config.data, dataset.event_shape, dataset.levels).override(model_and_train_keys())
-    return training.train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
+    return train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
 
 
 def preset_config():
     """The preset on the data set that the flags name. What a flag gets wrong is said before TensorFlow is imported."""
-    config = presets.get(FLAGS.preset).config
+    config = get_preset(FLAGS.preset).config
     same_data = FLAGS.dataset in (None, config.data.name)
     data = config.data if same_data else DataConfig(FLAGS.dataset)
     data_keys = [s for s in FLAGS.set if s.startswith("data.")]

@@ -8,13 +8,13 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
-    "as_bijector": "nvp_tf.views",
-    "as_distribution": "nvp_tf.views",
+    "as_bijector": "nvp_tf.models.tfp_views",
+    "as_distribution": "nvp_tf.models.tfp_views",
     "build": "nvp_tf.models.build",
-    "from_arrays": "nvp_tf.data",
-    "load": "nvp_tf.door",
-    "preset": "nvp_tf.door",
-    "train": "nvp_tf.door",
+    "from_arrays": "nvp_tf.data.arrays",
+    "load": "nvp_tf.api",
+    "preset": "nvp_tf.api",
+    "train": "nvp_tf.api",
 }
 
 __all__ = sorted(_HOMES)

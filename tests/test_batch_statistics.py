@@ -8,13 +8,15 @@ from brief import brief, train
 from cases import randomize
 
 import nvp_tf
-from nvp_tf.config import DataConfig
-from nvp_tf.data import from_arrays, load, training_batches
-from nvp_tf.evaluation import Evaluator
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.arrays import from_arrays
+from nvp_tf.data.pipeline import training_batches
+from nvp_tf.data.registry import load_dataset
+from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.models.build import build
 from nvp_tf.training.batch_statistics import BatchStatistics
 
-DIGITS = load(DataConfig("digits"))
+DIGITS = load_dataset(DataConfig("digits"))
 SMALL = [f"model.flow.{key}" for key in ("filters=4", "blocks=1", "couplings=1", "scales=1")]
 CONFIG = nvp_tf.preset("realnvp_digits", *SMALL)
 BATCHES, SIZE = 12, 50

@@ -10,17 +10,18 @@ import tensorflow as tf
 from commands import digits_run, error_line, figures, run
 
 import nvp_tf
-from nvp_tf import flop, presets
-from nvp_tf.benchmark import engines, peers, report
-from nvp_tf.benchmark.against import Target
-from nvp_tf.benchmark.contenders import model
-from nvp_tf.benchmark.model_speed import ModelSpeed
-from nvp_tf.benchmark.peers import Peer
-from nvp_tf.benchmark.process import Worker
-from nvp_tf.benchmark.rounds import interleaved
-from nvp_tf.benchmark.workloads import serving
+from benchmarks import engines, peers, report
+from benchmarks.against import Target
+from benchmarks.contenders import model
+from benchmarks.model_speed import ModelSpeed
+from benchmarks.peers import Peer
+from benchmarks.process import Worker
+from benchmarks.rounds import interleaved
+from benchmarks.workloads import serving
+from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.errors import UserError
-from nvp_tf.export import Reference, Signatures
+from nvp_tf.export.export import Reference, Signatures
+from nvp_tf.training import flop
 
 CONTENDER = """
 import os, time
@@ -103,7 +104,7 @@ def test_operations_are_counted():
 
 @pytest.mark.parametrize("preset", ["realnvp_digits", "realnvp_two_moons"])
 def test_a_step_of_training_takes_three_times_the_operations(preset):
-    config = presets.get(preset).config
+    config = get_preset(preset).config
     small = {
         "realnvp_digits": ["scales=1", "filters=4", "blocks=0", "couplings=1"],
         "realnvp_two_moons": ["couplings=2"],
@@ -144,7 +145,7 @@ def test_a_model_beside_its_peers(tmp_path, monkeypatch):
     ]
     monkeypatch.setattr(peers, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(peers, "of", lambda config: found)
-    config = presets.get("realnvp_two_moons").config.override(["model.flow.couplings=2", "train.steps=3"])
+    config = get_preset("realnvp_two_moons").config.override(["model.flow.couplings=2", "train.steps=3"])
     workload = ModelSpeed("points", config, [4], points=20, targets=[Target("train", "group", 1.5)])
     result = workload.run(rounds=2, seconds=0.1, against="torch", say=lambda line: None)
     json.dumps(result)

@@ -12,11 +12,13 @@ from commands import ENVIRONMENT, ROOT, TRAIN_DIGITS, digits_run, error_line, fi
 from PIL import Image
 
 import nvp_tf
-from nvp_tf.config import DataConfig
-from nvp_tf.data import from_arrays, load
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.arrays import from_arrays
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
-from nvp_tf.run_dir import RunDir
-from nvp_tf.training import check_fits, train
+from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.training import train
+from nvp_tf.training.train import check_fits
 
 DIGITS = "--preset=realnvp_digits"
 # (what the line says, command, flags): answered before TensorFlow is imported.
@@ -139,7 +141,7 @@ def test_folders(name, tmp_path):
     before = contents(tmp_path)
     with pytest.raises(UserError) as caught:
         if trained:
-            train(RunDir(digits_run()[0]).config, load(DataConfig("digits")), folder, progress=False)
+            train(RunDir(digits_run()[0]).config, load_dataset(DataConfig("digits")), folder, progress=False)
         else:
             nvp_tf.load(folder)
     assert says in str(caught.value) and "\n" not in str(caught.value)

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from nvp_tf.config import (
+from nvp_tf.config.schema import (
     Config,
     DataConfig,
     ModelConfig,

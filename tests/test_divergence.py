@@ -10,16 +10,15 @@ from brief import assert_same_files, brief, train
 from commands import leftovers
 
 import nvp_tf
-from nvp_tf import training
-from nvp_tf.config import DataConfig
-from nvp_tf.data import from_arrays
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.arrays import from_arrays
 from nvp_tf.data.split import DataSet, Split
-from nvp_tf.evaluation import Evaluator
-from nvp_tf.run_dir import RunDir
-from nvp_tf.training import calls
-from nvp_tf.training.divergence import Divergence, check_score
+from nvp_tf.evaluation.evaluator import Evaluator
+from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.training import steps
+from nvp_tf.training.distributed.strategies import make_strategy
+from nvp_tf.training.divergence import Diverged, Divergence, check_score
 from nvp_tf.training.loop import Training
-from nvp_tf.training.strategies import make_strategy
 
 WIDE = from_arrays(3 * np.random.RandomState(0).randn(1000, 3).astype(np.float32))  # of entropy 7.55 nats
 TOO_HIGH = brief(
@@ -51,7 +50,7 @@ def test_recovers_from_a_rate_that_diverges_and_from_being_killed_meanwhile(tmp_
 
         other = tmp_path / f"killed-{at}"
         with monkeypatch.context() as patch:
-            patch.setattr(calls, "OPERATIONS", 0)  # each step is a call
+            patch.setattr(steps, "OPERATIONS", 0)  # each step is a call
             patch.setattr(Training, "_one_call", killed)
             with pytest.raises(SystemExit):
                 train(TOO_HIGH, other, WIDE)
@@ -86,7 +85,7 @@ def test_nan_in_the_data_ends_it_and_the_last_good_state_stays(number, tmp_path)
     assert strategy.num_replicas_in_sync == number
     times = "3 times, the last at" if number == 2 else "at"
     said = rf"diverged {times} step 10: .* is nan nats, of coupling_1; the checkpoint of step 8 is kept; try .*rate"
-    with pytest.raises(training.Diverged, match=said):
+    with pytest.raises(Diverged, match=said):
         train(config, tmp_path, data, strategy)
     assert RunDir(tmp_path).checkpoints().list()[-1].step == 8
     assert np.isfinite(nvp_tf.load(tmp_path).log_prob(np.zeros((1, 3), np.float32)).numpy()).all()
@@ -97,7 +96,7 @@ def test_nan_in_the_data_ends_it_and_the_last_good_state_stays(number, tmp_path)
 
 def test_absurd_rate_is_one_line(tmp_path):
     absurd = [f"train.{key}" for key in ("learning_rate=1e12", "clip_norm=1e30", "rollbacks=1", "steps=20")]
-    with pytest.raises(training.Diverged) as caught:
+    with pytest.raises(Diverged) as caught:
         train(vectors(*absurd), tmp_path, from_arrays(np.random.RandomState(0).randn(40, 3).astype(np.float32)))
     for said in ("diverged 2 times, the last at step ", "log_det", " of coupling_", "lower train.learning_rate"):
         assert said in str(caught.value)
@@ -110,7 +109,7 @@ def test_held_out_data_far_from_the_training_data_ends_it(tmp_path):
     near, far = (scale * rng.randn(64, 3).astype(np.float32) for scale in (0.001, 1))
     keys = ("train.steps=40", "train.evaluate_every=20", "train.rollbacks=1", "model.flow.batch_norm=true")
     said = r"2 times, the last at step 20: the validation score is -\d.* bits/dim worse than before training, expected "
-    with pytest.raises(training.Diverged, match=said + r"at most 2 \(train.explosion\)"):
+    with pytest.raises(Diverged, match=said + r"at most 2 \(train.explosion\)"):
         train(vectors(*keys), tmp_path, from_arrays(near, far, near))
 
 

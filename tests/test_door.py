@@ -8,7 +8,7 @@ import tensorflow as tf
 from commands import ROOT, digits_run
 
 import nvp_tf
-from nvp_tf.data import from_arrays
+from nvp_tf.data.arrays import from_arrays
 from nvp_tf.errors import UserError
 
 BRIEF = ["train.steps=6", "train.evaluate_every=3", "train.batch_size=7", "train.ema_decay=0.5"]

@@ -5,11 +5,11 @@ import pytest
 from brief import brief, train
 from cases import MODELS, randomize
 
-from nvp_tf.config import Config, DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, TrainConfig
+from nvp_tf.config.schema import Config, DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, TrainConfig
 from nvp_tf.data.split import ArraySplit
 from nvp_tf.models.build import build
-from nvp_tf.training import Diverged, health
-from nvp_tf.training.divergence import Divergence
+from nvp_tf.training import health
+from nvp_tf.training.divergence import Diverged, Divergence
 from nvp_tf.training.health import Health
 
 

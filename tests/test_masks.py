@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nvp_tf import masks
+from nvp_tf.layers import masks
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ import pytest
 from commands import ROOT, digits_run, figures
 from PIL import Image
 
+from nvp_tf.config.presets.registry import PRESETS
 from nvp_tf.errors import UserError
-from nvp_tf.export.reference import Reference
+from nvp_tf.evaluation.reference import Reference
 from nvp_tf.figures.source import Source
 from nvp_tf.out_of_distribution import detectors, measure, report, sets
 from nvp_tf.out_of_distribution.complexity import COMPRESSORS, complexity_score, lengths
-from nvp_tf.presets import PRESETS
-from nvp_tf.run_dir import RunDir
+from nvp_tf.runs.run_dir import RunDir
 
 PAGE = ROOT / "docs" / "out_of_distribution.md"
 

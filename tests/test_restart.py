@@ -12,8 +12,8 @@ from brief import assert_same_files, brief, train
 from commands import EVERY, STEPS, TRAIN_DIGITS, digits_run, figures, finish, leftovers, start, when
 
 from nvp_tf.errors import ResumeLater, UserError
-from nvp_tf.evaluation import Evaluator
-from nvp_tf.run_dir import RunDir
+from nvp_tf.evaluation.evaluator import Evaluator
+from nvp_tf.runs.run_dir import RunDir
 
 # A checkpoint after each step: most of the time one is being written.
 OFTEN = [*TRAIN_DIGITS, "--set=train.checkpoint_minutes=1e-9"]

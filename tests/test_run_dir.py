@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 from cases import randomize
 
-from nvp_tf.config import ModelConfig, PixelsConfig, RealNVPConfig
+from nvp_tf.config.presets.registry import PRESETS
+from nvp_tf.config.schema import ModelConfig, PixelsConfig, RealNVPConfig
 from nvp_tf.models.build import build
-from nvp_tf.presets import PRESETS
-from nvp_tf.run_dir import RunDir
+from nvp_tf.runs.run_dir import RunDir
 
 
 def test_a_run_in_bfloat16_is_loaded_with_exact_directions(tmp_path):

@@ -1,9 +1,9 @@
 import pytest
 from commands import digits_run, error_line, figures, run
 
-from nvp_tf.presets import PRESETS
-from nvp_tf.run_dir import RunDir
-from nvp_tf.tables import find_runs, tables
+from nvp_tf.config.presets.registry import PRESETS
+from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.runs.tables import find_runs, tables
 
 
 def make(folder, preset, bits, train=None, minutes=9.6):

@@ -11,18 +11,19 @@ from commands import EVERY, STEPS, digits_run, figures, leftovers
 from sgd import assert_same_steps, sgd_config, sgd_steps
 
 import nvp_tf
-from nvp_tf import training
-from nvp_tf.config import DataConfig
-from nvp_tf.data import from_arrays, load
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.arrays import from_arrays
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import ResumeLater
-from nvp_tf.evaluation import Evaluator
-from nvp_tf.run_dir import RunDir
-from nvp_tf.training import calls
+from nvp_tf.evaluation.evaluator import Evaluator
+from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.training import steps
+from nvp_tf.training.distributed.strategies import make_strategy
 from nvp_tf.training.loop import Training
-from nvp_tf.training.strategies import make_strategy
-from nvp_tf.training_state import Adam, TrainingState
+from nvp_tf.training.state import Adam, TrainingState
+from nvp_tf.training.train import train
 
-DIGITS = load(DataConfig("digits"))
+DIGITS = load_dataset(DataConfig("digits"))
 COLUMNS = [
     "step", "learning_rate", "gradient_norm", "train_log_prob", "valid_log_prob", "train_bits_per_dim",
     "valid_bits_per_dim", "rollbacks", "round_trip_error", "log_det_error",
@@ -47,7 +48,7 @@ def test_two_replicas_are_one(checkerboard, batch_norm, clip_norm):
 def test_whitening_is_fitted_before_the_first_step_and_kept(number, tmp_path):
     keys = ("steps=2", "evaluate_every=1", "batch_size=32")
     config = nvp_tf.preset("nice_digits", 'model.whitening={"share": 0.001}', *(f"train.{key}" for key in keys))
-    training.train(config, DIGITS, tmp_path, replicas(number), progress=False)
+    train(config, DIGITS, tmp_path, replicas(number), progress=False)
     run = RunDir(tmp_path)
     flow, found = run.load_flow("last"), run.metadata["whitening"]  # the averaged weights
     x = DIGITS.train.read(np.arange(DIGITS.train.size), None)
@@ -66,7 +67,7 @@ def test_a_signal_stops_after_its_step(number, end, tmp_path, monkeypatch):
             signal.raise_signal(number)
         one_call(self, batches)
 
-    monkeypatch.setattr(calls, "OPERATIONS", 0)  # each step is a call
+    monkeypatch.setattr(steps, "OPERATIONS", 0)  # each step is a call
     monkeypatch.setattr(Training, "_one_call", struck)
     before = signal.getsignal(number)
     with pytest.raises(end, match="stopped after step 3: the same command goes on from there"):
@@ -80,7 +81,7 @@ def train_vectors(run_dir, evaluate_every=1):
     config = nvp_tf.preset("realnvp_two_moons", *keys)
     vectors = from_arrays(np.random.RandomState(0).randn(40, 3).astype(np.float32))
     config = config.for_data(DataConfig("arrays"), (3,), None)
-    training.train(config, vectors, run_dir, replicas(1), progress=False)
+    train(config, vectors, run_dir, replicas(1), progress=False)
 
 
 def test_files_of_a_run():

@@ -15,11 +15,11 @@ import tensorflow as tf
 from commands import ENVIRONMENT, ROOT, finish
 from sgd import assert_same_steps, sgd_config, sgd_steps
 
-from nvp_tf.data import load
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
-from nvp_tf.run_dir import RunDir
-from nvp_tf.training.cluster import Cluster, counts_of, find_cluster, hosts_of
-from nvp_tf.training.meeting import meet
+from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.training.distributed.cluster import Cluster, counts_of, find_cluster, hosts_of
+from nvp_tf.training.distributed.rendezvous import meet
 
 EVERY, STEPS = 150, 450
 VECTORS = [
@@ -80,8 +80,8 @@ def test_two_workers_are_one(tmp_path):
     (tmp_path / "config.json").write_text(config.to_json())
     job, files = random.SystemRandom().randrange(10000), [tmp_path / f"{index}.npz" for index in range(2)]
     tasks = [slurm(2, index, job) for index in range(2)]
-    processes = [start("tests/sgd.py", tasks[k], tmp_path / "config.json", files[k]) for k in range(2)]
-    alone = sgd_steps(config, tf.distribute.get_strategy(), load(config.data), steps=20)
+    processes = [start("tests/support/sgd.py", tasks[k], tmp_path / "config.json", files[k]) for k in range(2)]
+    alone = sgd_steps(config, tf.distribute.get_strategy(), load_dataset(config.data), steps=20)
     ended = [finish(process) for process in processes]
     assert [status for status, *_ in ended] == [0, 0], ended
     first, second = (dict(np.load(file)) for file in files)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nvp_tf.catalogue import look
+from nvp_tf.data.catalogue import look
 from nvp_tf.data.picture_source import picture_source
 from nvp_tf.data.published import published_images
 from nvp_tf.data.tfds_images import builder_source, prepared_builder

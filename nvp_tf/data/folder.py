@@ -11,7 +11,7 @@ from nvp_tf.data.prepared import PreparedSplit
 from nvp_tf.data.preparing import prepare
 from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError
-from nvp_tf.pictures import centre, list_pictures, pixels, scaled
+from nvp_tf.pictures.files import centre, list_pictures, pixels, scaled
 
 _SPLIT_FOLDERS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 _HELD_OUT = 10  # One file in so many for each split that has no folder of its own.

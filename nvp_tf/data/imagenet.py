@@ -7,14 +7,14 @@ downsampled in another way, and scores on them are not to be compared with those
 
 from pathlib import Path
 
-from nvp_tf.catalogue import beside, look, look_for_all
+from nvp_tf.data.catalogue import beside, look, look_for_all
+from nvp_tf.data.npz_rows import npz_headers, npz_rows
 from nvp_tf.data.picture_source import files_digest, picture_source
 from nvp_tf.data.preparing import Source
 from nvp_tf.data.published import published_images
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
 from nvp_tf.errors import UserError
-from nvp_tf.npz_rows import npz_headers, npz_rows
-from nvp_tf.pictures import list_pictures, pixels
+from nvp_tf.pictures.files import list_pictures, pixels
 
 
 def imagenet32(config):

@@ -2,11 +2,11 @@
 
 from PIL import Image
 
-from nvp_tf.catalogue import beside, look
+from nvp_tf.data.catalogue import beside, look
 from nvp_tf.data.picture_source import picture_source
 from nvp_tf.data.published import published_images
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
-from nvp_tf.pictures import list_pictures, pixels, scaled
+from nvp_tf.pictures.files import list_pictures, pixels, scaled
 
 _SMALLER, _SIDE = 96, 64  # Pixels of the smaller side, and of a crop (thesis 5.4).
 _WORDS = f"smaller side {_SMALLER}"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nvp_tf.catalogue import CATALOGUE
+from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.idx import read_images
 from nvp_tf.data.published import published_arrays
 from nvp_tf.data.tfds_images import builder_images, prepared_builder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nvp_tf.data.preparing import Source
 from nvp_tf.errors import UserError
-from nvp_tf.pictures import read_picture
+from nvp_tf.pictures.files import read_picture
 
 
 def picture_source(name, folder, paths, transformation, image, channels) -> Source:

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from nvp_tf.catalogue import CATALOGUE
 from nvp_tf.data.bundled import digits, two_moons
+from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.celeba import celeba
 from nvp_tf.data.cifar10 import cifar10
 from nvp_tf.data.folder import folder
@@ -33,7 +33,7 @@ def names() -> list[str]:
     return list(CATALOGUE)
 
 
-def load(config) -> DataSet:
+def load_dataset(config) -> DataSet:
     """The data set that a DataConfig names, its training images flipped at random if it says so.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nvp_tf.catalogue import look
+from nvp_tf.data.catalogue import look
 from nvp_tf.data.mat import read_mat
 from nvp_tf.data.published import published_arrays
 from nvp_tf.data.tfds_images import builder_images, prepared_builder

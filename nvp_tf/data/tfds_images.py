@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from nvp_tf.catalogue import CATALOGUE, missing, prepare_command
+from nvp_tf.data.catalogue import CATALOGUE, missing, prepare_command
 from nvp_tf.data.picture_source import files_digest
 from nvp_tf.data.preparing import Source
 from nvp_tf.data.published import published_images

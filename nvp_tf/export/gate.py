@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
-from nvp_tf.export import consumer
-from nvp_tf.objectives import bits_per_dim
+from nvp_tf.export import client
+from nvp_tf.models.objectives import bits_per_dim
 
 LOG_PROB_BOUND = 1e-3  # nats an example, or 4 units in the last place of a float32 score where that is more
 LATENT_BOUND = 1e-3
@@ -45,9 +45,9 @@ def check(flow, reference, model, examples) -> dict:
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:few]) for by in ("by_seven", "by_one")),
         "latents": largest_gap(answers["encode/latents"], flow.encode(x).numpy()),
         "round_trip": largest_gap(answers[f"decode/{name}"], x),
-        "sample": largest_gap(answers[f"sample/{name}"], flow.sample(**consumer.DRAW).numpy()),
+        "sample": largest_gap(answers[f"sample/{name}"], flow.sample(**client.DRAW).numpy()),
         "log_prob_with_noise": largest_gap(
-            answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:few], **consumer.NOISE)
+            answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:few], **client.NOISE)
         ),
     }
     nats = nats_bound(LOG_PROB_BOUND, live)
@@ -79,7 +79,7 @@ def ask(script, model, x, name, foreign):
     """What a stranger says, and the arrays of its answers.
 
     Args:
-      script: the stranger: `consumer.py`, `lite_consumer.py`.
+      script: the stranger: `client.py`, `lite_client.py`.
       model, x: the path and the examples that it is given.
       name: of the model, in errors.
       foreign: packages that it must not need.
@@ -107,7 +107,7 @@ def nats_bound(nats, live):
 
 def _ask(model, x):
     foreign = {"nvp_tf", "tensorflow_probability", "tf_keras"}
-    return ask(consumer.__file__, model, x, "the SavedModel", foreign)
+    return ask(client.__file__, model, x, "the SavedModel", foreign)
 
 
 def _check_the_rest(flow, reference, answers, name):

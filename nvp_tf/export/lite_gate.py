@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nvp_tf.errors import UserError
-from nvp_tf.export import lite_consumer
+from nvp_tf.export import lite_client
 from nvp_tf.export.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, largest_gap, nats_bound
 from nvp_tf.export.lite import FILES, FLOAT32
 
@@ -34,13 +34,13 @@ def check(flow, reference, folder, examples) -> dict:
     live = {
         "log_prob": flow.log_prob(x).numpy(),
         "latents": flow.encode(x).numpy(),
-        "sample": flow.decode(lite_consumer.draws(flow.dimensions) * lite_consumer.TEMPERATURE).numpy(),
+        "sample": flow.decode(lite_client.draws(flow.dimensions) * lite_client.TEMPERATURE).numpy(),
     }
     return {name: _check(Path(folder) / name, x, live, flow.pixels is not None, reference) for name in FILES}
 
 
 def _check(file, x, live, levels, reference):
-    told, answers = ask(lite_consumer.__file__, file, x, file.name, _FOREIGN)
+    told, answers = ask(lite_client.__file__, file, x, file.name, _FOREIGN)
     name = "images" if levels else "x"
     scores, decoded = answers["log_prob/log_prob"], answers[f"decode/{name}"]
     few = len(answers["by_one/log_prob"])

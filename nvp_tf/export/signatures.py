@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.export.weights import PackedWeights
-from nvp_tf.objectives import bits_per_dim
+from nvp_tf.models.objectives import bits_per_dim
 
 _MOST_VALUES = 2**21  # of one call of `sample`: what its memory grows with
 _MOST_DRAWS = 4096  # of one call of `log_prob_with_noise`: what its time grows with

@@ -6,10 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-from nvp_tf.figures import layout, registry
+from nvp_tf.figures import registry
 from nvp_tf.figures.index_page import index_page
 from nvp_tf.figures.source import Source, Unfit
 from nvp_tf.files import write_text
+from nvp_tf.pictures import layout
 
 RECORD = "figures.json"  # name -> what was drawn, and from what
 

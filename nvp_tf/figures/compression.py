@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.figures.layout import Panel, page
 from nvp_tf.layers.squeeze import unsqueeze
+from nvp_tf.pictures.layout import Panel, page
 
 
 def draw(source, *, num=8):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nvp_tf.figures.layout import Panel, page
 from nvp_tf.figures.resized import resized, with_own_statistics
+from nvp_tf.pictures.layout import Panel, page
 
 
 def draw(source, *, num=16):

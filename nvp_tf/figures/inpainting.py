@@ -9,7 +9,7 @@ from tqdm import tqdm
 from nvp_tf.errors import UserError
 from nvp_tf.figures.hidden_pixels import hidden_pixels
 from nvp_tf.figures.langevin import CHAINS
-from nvp_tf.figures.layout import Animation, Interrupted, Panel, page
+from nvp_tf.pictures.layout import Animation, Interrupted, Panel, page
 
 FRAMES = 24
 STEP_SIZES = {"pixels": 0.1, "latents": 0.3}

@@ -5,9 +5,9 @@ import functools
 
 from nvp_tf.errors import UserError
 from nvp_tf.figures.source import Unfit
+from nvp_tf.layers.networks import BatchNorm
+from nvp_tf.layers.statistics import moments
 from nvp_tf.models.build import build
-from nvp_tf.networks import BatchNorm
-from nvp_tf.statistics import moments
 
 
 def resized(source, height, width, figure):

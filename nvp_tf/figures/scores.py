@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from nvp_tf.catalogue import CATALOGUE
-from nvp_tf.config import DataConfig
-from nvp_tf.data import load
-from nvp_tf.figures.layout import Panel, draw_panel, new_figure, to_picture
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.catalogue import CATALOGUE
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.figures.source import choose
-from nvp_tf.objectives import bits_per_dim
+from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.pictures.layout import Panel, draw_panel, new_figure, to_picture
 
 SHOWN = 16  # of the best scored, and of the worst
 
@@ -55,7 +55,7 @@ def others(source, num):
     shape, found = "x".join(map(str, source.config.model.event_shape)), {}
     for name, entry in CATALOGUE.items():
         if name != source.config.data.name and entry.shape == shape and entry.found():
-            data = load(DataConfig(name))
+            data = load_dataset(DataConfig(name))
             if data.levels == source.levels:
                 found[name] = choose(data.test, num, source.seed)
     return found

@@ -6,11 +6,11 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf import data
-from nvp_tf.data import evaluation_batches
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
-from nvp_tf.run_dir import RunDir
-from nvp_tf.training import check_fits
+from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.training.train import check_fits
 
 BATCH = 100  # examples a call
 
@@ -41,7 +41,7 @@ class Source:
 
     @functools.cached_property
     def dataset(self):
-        dataset = data.load(self.config.data)
+        dataset = load_dataset(self.config.data)
         check_fits(self.config, dataset)
         return dataset
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nvp_tf.figures.layout import Panel, degrees, page
+from nvp_tf.pictures.layout import Panel, degrees, page
 
 
 def draw(source, *, angles=12):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nvp_tf.figures.layout import new_figure, to_picture
 from nvp_tf.layers.squeeze import ORDERS, Squeeze
+from nvp_tf.pictures.layout import new_figure, to_picture
 
 COLOURS = ("#9ecae1", "#fdae6b", "#a1d99b", "#d4b9da")  # of the four channels
 USES = {"plain": "around the channel couplings", "ordered": "the first two go on, the last two are factored out"}

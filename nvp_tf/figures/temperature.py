@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nvp_tf.figures.layout import Panel, page
+from nvp_tf.pictures.layout import Panel, page
 
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 

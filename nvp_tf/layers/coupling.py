@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.layers.base import Bijective, sum_event
-from nvp_tf.recompute import recomputed
+from nvp_tf.layers.recompute import recomputed
 
 
 class Additive(keras.layers.Layer):

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.layers.base import Bijective
-from nvp_tf.statistics import moments, move
+from nvp_tf.layers.statistics import moments, move
 
 
 class BatchNormalization(Bijective):

@@ -5,11 +5,12 @@ import math
 import keras
 import numpy as np
 
-from nvp_tf import masks
-from nvp_tf.config import ModelConfig, NICEConfig, RealNVPConfig, VectorRealNVPConfig
+from nvp_tf.config.schema import ModelConfig, NICEConfig, RealNVPConfig, VectorRealNVPConfig
+from nvp_tf.layers import masks
 from nvp_tf.layers.base import Bijective
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
+from nvp_tf.layers.networks import MLP, ResidualConvNet
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
@@ -17,8 +18,7 @@ from nvp_tf.layers.scaling import Scaling
 from nvp_tf.layers.squeeze import Squeeze, Unsqueeze
 from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.flow import Flow
-from nvp_tf.networks import MLP, ResidualConvNet
-from nvp_tf.priors import PRIORS
+from nvp_tf.models.priors import PRIORS
 
 
 def build(config: ModelConfig, dtype="float32", network_dtype=None) -> Flow:

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
-from nvp_tf.objectives import bits_per_dim
+from nvp_tf.models.objectives import bits_per_dim
 
 
 class Flow(keras.Model):

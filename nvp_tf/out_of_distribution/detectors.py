@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nvp_tf.export.reference import Reference
+from nvp_tf.evaluation.reference import Reference
 from nvp_tf.out_of_distribution.complexity import LENGTHS, complexity_score
 
 LEVEL = 0.05  # An image with a smaller p-value is called foreign.

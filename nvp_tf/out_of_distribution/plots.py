@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from nvp_tf.figures.layout import GAP, new_figure, tile, to_picture
-from nvp_tf.objectives import bits_per_dim
-from nvp_tf.out_of_distribution import OWN
+from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.out_of_distribution.detectors import BEST, LEVEL
+from nvp_tf.out_of_distribution.measure import OWN
+from nvp_tf.pictures.layout import GAP, new_figure, tile, to_picture
 
 _EXAMPLES = 6  # of each set
 _WORDS = {"fontsize": 7, "ha": "center", "va": "top"}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from nvp_tf.errors import UserError
 from nvp_tf.files import write_text
-from nvp_tf.objectives import bits_per_dim
-from nvp_tf.out_of_distribution import HELD_OUT, OWN, Measurement
+from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.out_of_distribution.complexity import LENGTHS
 from nvp_tf.out_of_distribution.detectors import BEST, GROUPS, LEVEL
+from nvp_tf.out_of_distribution.measure import HELD_OUT, OWN, Measurement
 
 _BLANK = "–"
 _WITHOUT_COMPLEXITY = ("log_prob", "typicality", GROUPS)

@@ -6,12 +6,12 @@ All are uint8 [n, height, width, channels] of the run's shape, with its levels: 
 import numpy as np
 from PIL import Image, ImageOps
 
-from nvp_tf import data
-from nvp_tf.catalogue import CATALOGUE
-from nvp_tf.config import DataConfig
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.catalogue import CATALOGUE
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 from nvp_tf.figures.source import choose
-from nvp_tf.pictures import list_pictures, pixels, read_picture
+from nvp_tf.pictures.files import list_pictures, pixels, read_picture
 
 _INSIDE = 5 / 7  # of the sides: 28 pixels with a margin of 4, as MNIST is laid out
 _SQUARES = (1, 2, 4)  # sides of a checkerboard's squares
@@ -43,7 +43,7 @@ def other_data_sets(source, num, also=(), folders=()):
         if config.data_dir is None and not CATALOGUE[config.name].found():
             skipped[config.name] = "not on this machine, `bin/datasets.py` says how to get it"
             continue
-        dataset = data.load(config)
+        dataset = load_dataset(config)
         if dataset.levels is None or len(dataset.event_shape) != 3:
             skipped[config.name] = "vectors"
             continue

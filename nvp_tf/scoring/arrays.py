@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nvp_tf.data.npz_rows import npz_headers, npz_rows
 from nvp_tf.errors import UserError, reason
-from nvp_tf.npz_rows import npz_headers, npz_rows
 from nvp_tf.scoring.items import Item
 
 

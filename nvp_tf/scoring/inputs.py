@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from nvp_tf.errors import UserError, reason
-from nvp_tf.pictures import SUFFIXES
+from nvp_tf.pictures.files import SUFFIXES
 from nvp_tf.scoring import arrays, pictures, records
 from nvp_tf.scoring.items import Item
 
@@ -110,7 +110,7 @@ def stream(files, event, fit=False):
 
 def split(dataset, name):
     """Yields the Items of a `DataSet`'s split; their names are DATASET/SPLIT:INDEX."""
-    from nvp_tf.data import evaluation_batches
+    from nvp_tf.data.pipeline import evaluation_batches
 
     number = 0
     for batch in evaluation_batches(getattr(dataset, name), 256):

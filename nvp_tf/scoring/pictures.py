@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from nvp_tf.errors import UserError, reason
-from nvp_tf.pictures import centre, pixels, read_picture, scaled
+from nvp_tf.pictures.files import centre, pixels, read_picture, scaled
 
 _MOST_PIXELS = 2**26  # 8192 x 8192; decoded, four times as many bytes. A header is believed no further.
 

@@ -56,17 +56,3 @@ class Server:
                 # Twice as long each time, and no two clients at once.
                 time.sleep(min(20.0, 0.5 * 2**attempt) * random.uniform(0.5, 1.0))
         raise UserError(f"no answer from {self.address} in {self.tries} tries: {why}")
-
-
-def connect(address, model, **options) -> Server:
-    """The client for the address' scheme."""
-    scheme, _, rest = address.partition("://")
-    if not rest or scheme not in ("grpc", "http", "https"):
-        raise UserError(f"server is {address!r}, expected grpc://HOST:PORT or http://HOST:PORT")
-    if scheme == "grpc":
-        from nvp_tf.scoring.grpc_server import GrpcServer
-
-        return GrpcServer(address, model, **options)
-    from nvp_tf.scoring.rest_server import RestServer
-
-    return RestServer(address, model, **options)

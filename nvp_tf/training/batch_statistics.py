@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.data import training_calls
+from nvp_tf.data.pipeline import training_calls
 
 
 class BatchStatistics:

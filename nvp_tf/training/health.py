@@ -5,8 +5,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.config import Config
-from nvp_tf.data import evaluation_batches
+from nvp_tf.config.schema import Config
+from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.models.build import build
 from nvp_tf.training.divergence import Divergence
 

@@ -11,22 +11,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.checkpoints import Progress
-from nvp_tf.data import training_calls
+from nvp_tf.data.pipeline import training_calls
 from nvp_tf.errors import ResumeLater, UserError, reason
-from nvp_tf.evaluation import Evaluator
-from nvp_tf.figures import layout
-from nvp_tf.figures.samples import default_count, has_picture, sample_picture
-from nvp_tf.initialization import fit_whitening
-from nvp_tf.objectives import bits_per_dim
+from nvp_tf.evaluation.evaluator import Evaluator
+from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.pictures import layout
+from nvp_tf.pictures.samples import default_count, has_picture, sample_picture
+from nvp_tf.runs.checkpoints import Progress
 from nvp_tf.training.batch_statistics import BatchStatistics
-from nvp_tf.training.calls import Calls, steps_of_a_call
 from nvp_tf.training.divergence import Diverged, Divergence, check_score, largest_log_det
 from nvp_tf.training.health import Health
 from nvp_tf.training.narration import Narration, memory_gigabytes
+from nvp_tf.training.state import TrainingState
+from nvp_tf.training.steps import Calls, steps_of_a_call
 from nvp_tf.training.stopping import Stopping
 from nvp_tf.training.utilization import Utilization
-from nvp_tf.training_state import TrainingState
+from nvp_tf.training.whitening import fit_whitening
 
 
 class Training:

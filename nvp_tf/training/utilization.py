@@ -1,6 +1,6 @@
 """What part of the machine's peak a step reaches."""
 
-from nvp_tf import flop, peak
+from nvp_tf.training import flop, peak
 
 
 class Utilization:

@@ -8,8 +8,10 @@ import keras
 from cases import LAYERS, MODELS, NETWORKS, PRESET_PARAMETERS, PRIORS, parts
 
 import nvp_tf.layers
-from nvp_tf import networks, presets, priors
+from nvp_tf.config.presets.registry import PRESETS
+from nvp_tf.layers import networks
 from nvp_tf.layers.base import Bijective
+from nvp_tf.models import priors
 from nvp_tf.models.build import RECIPES
 
 
@@ -49,4 +51,4 @@ def test_recipes():
 
 
 def test_presets():
-    assert set(presets.PRESETS) == set(PRESET_PARAMETERS)
+    assert set(PRESETS) == set(PRESET_PARAMETERS)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from cases import P17, PRIORS, Case, ModelCase, randomize
 from oracles import grid, histogram, log_density
 
-from nvp_tf.config import NICEConfig, PixelsConfig, VectorRealNVPConfig
+from nvp_tf.config.schema import NICEConfig, PixelsConfig, VectorRealNVPConfig
 from nvp_tf.layers.chain import Chain
 from nvp_tf.layers.scaling import Scaling
 from nvp_tf.models.flow import Flow

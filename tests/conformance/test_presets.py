@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from cases import PRESET_PARAMETERS, parameters, randomize
 
-from nvp_tf.config import Config
-from nvp_tf.presets import PRESETS, TABLE_5_1, TABLE_5_2
-from nvp_tf.training_state import TrainingState
+from nvp_tf.config.presets.registry import PRESETS, TABLE_5_1, TABLE_5_2
+from nvp_tf.config.schema import Config
+from nvp_tf.training.state import TrainingState
 
 # Presets that share a model are one case, by the name of the first.
 MODELS = {}
@@ -65,7 +65,7 @@ def test_thesis_presets_carry_published_scores(name):
 def test_published_log_likelihoods_are_the_published_bits(name):
     """Both printed in table 5.1: the two go together only if the range's width is counted (7 bits for [-1, 1])."""
     from nvp_tf.layers.pixels import Pixels
-    from nvp_tf.objectives import bits_per_dim
+    from nvp_tf.models.objectives import bits_per_dim
 
     model, published = PRESETS[name].config.model, PRESETS[name].published
     pixels = Pixels(model.pixels.levels, model.pixels.range, model.pixels.alpha)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from cases import parts, randomize
 
+from nvp_tf.config.presets.registry import PRESETS
 from nvp_tf.layers.chain import FactorOut
 from nvp_tf.layers.coupling import Coupling
 from nvp_tf.models.build import build
-from nvp_tf.presets import PRESETS
 
 # (couplings; shapes of checkerboard couplings, then of channel couplings, at each scale; latents left behind by each)
 SHAPES = {

@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 from cases import BIJECTORS, MODELS, ModelCase, mlp_coupling, randomize
 
-from nvp_tf import masks
-from nvp_tf.config import VectorRealNVPConfig
+from nvp_tf.config.schema import VectorRealNVPConfig
+from nvp_tf.layers import masks
 from nvp_tf.layers.chain import Chain
 from nvp_tf.layers.coupling import Coupling
 from nvp_tf.layers.squeeze import Squeeze
 from nvp_tf.models.build import build
-from nvp_tf.views import as_bijector, as_distribution, tfb, tfd
+from nvp_tf.models.tfp_views import as_bijector, as_distribution, tfb, tfd
 
 BOUND = {"rtol": 0, "atol": 1e-9}
 TINY = ModelCase((3,), VectorRealNVPConfig(2, 1, 4, batch_norm=True))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from nvp_tf.data import evaluation_batches, from_arrays
+from nvp_tf.data.arrays import from_arrays
+from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.errors import UserError
 
 

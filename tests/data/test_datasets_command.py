@@ -6,7 +6,7 @@ import sys
 
 from commands import ENVIRONMENT, ROOT, finish, start
 
-from nvp_tf.catalogue import CATALOGUE, look, look_for_all
+from nvp_tf.data.catalogue import CATALOGUE, look, look_for_all
 
 
 def test_the_list_tells_what_is_here_without_tensorflow(tmp_path):
@@ -20,7 +20,7 @@ def test_the_list_tells_what_is_here_without_tensorflow(tmp_path):
     assert json.loads(out) == {"present": present, "absent": absent}
     for name in absent:
         assert CATALOGUE[name].get in err and f"tfds.builder('{CATALOGUE[name].builders[-1]}', data_dir=" in err
-    probe = "import sys, nvp_tf.catalogue; print(sorted({'tensorflow', 'numpy'} & set(sys.modules)))"
+    probe = "import sys, nvp_tf.data.catalogue; print(sorted({'tensorflow', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", probe], env=ENVIRONMENT, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "[]\n"
 

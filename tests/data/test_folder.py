@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load, training_batches
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.pipeline import evaluation_batches, training_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 
 
@@ -32,7 +33,7 @@ def everything(split):
 
 
 def parts(root, **keys):
-    data = load(DataConfig("folder", str(root), **keys))
+    data = load_dataset(DataConfig("folder", str(root), **keys))
     return {part: everything(getattr(data, part)) for part in ("train", "valid", "test")}
 
 
@@ -64,7 +65,7 @@ def test_any_size_is_brought_to_one(tmp_path, size):
 
 def test_random_crops_are_windows_that_go_by_the_seed(tmp_path):
     root = make(tmp_path / "in", n=10)
-    data = load(DataConfig("folder", str(root), size=8, resize=40, crop="random", crops=30))
+    data = load_dataset(DataConfig("folder", str(root), size=8, resize=40, crop="random", crops=30))
     assert [data.train.size, data.valid.size, data.test.size] == [240, 30, 30]
     test = everything(data.test)
     assert (test == everything(data.test)).all() and len({x.tobytes() for x in test}) > 25
@@ -181,7 +182,7 @@ def test_too_little(tmp_path, n, message):
 
 def test_no_data_dir():
     with pytest.raises(UserError, match="folder needs a data_dir, expected the directory of your pictures"):
-        load(DataConfig("folder"))
+        load_dataset(DataConfig("folder"))
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.idx import read_images
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -56,7 +57,7 @@ def test_damaged_files(tmp_path, name, content, message):
 def test_own_files_are_split(tmp_path, name):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(pixels(2010)))
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pixels(7))))
-    data = load(DataConfig(name, data_dir=str(tmp_path)))
+    data = load_dataset(DataConfig(name, data_dir=str(tmp_path)))
     assert data.event_shape == (5, 3, 1) and data.levels == 256
     read = [next(iter(evaluation_batches(split, 9999))).numpy() for split in (data.train, data.valid, data.test)]
     assert (np.concatenate(read[:2])[..., 0] == pixels(2010)).all()
@@ -77,12 +78,12 @@ def test_files_that_do_not_fit_together(tmp_path, train, test, message):
         if images is not None:
             (tmp_path / name).write_bytes(idx(images))
     with pytest.raises(UserError, match=message):
-        load(DataConfig("mnist", data_dir=str(tmp_path)))
+        load_dataset(DataConfig("mnist", data_dir=str(tmp_path)))
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason=f"{DEBIAN} is absent: apt install dataset-fashion-mnist")
 def test_fashion_mnist_itself():
-    data = load(DataConfig("fashion_mnist"))
+    data = load_dataset(DataConfig("fashion_mnist"))
     assert [data.train.size, data.valid.size, data.test.size] == [58000, 2000, 10000]
     test = next(iter(evaluation_batches(data.test, 10000))).numpy()
     assert test.shape == (10000, 28, 28, 1) and test.dtype == np.uint8

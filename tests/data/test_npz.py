@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (40, 4, 6, 3)).astype(np.uint8)
@@ -16,7 +17,7 @@ def everything(split):
 @pytest.mark.parametrize("array", [IMAGES, VECTORS, IMAGES[..., 0]], ids=["colour", "vectors", "grey"])
 def test_given_splits_are_kept_and_the_missing_one_is_held_out(tmp_path, array):
     np.savez(tmp_path / "a.npz", train=array[:30], test=array[30:])
-    data = load(DataConfig("npz", str(tmp_path / "a.npz")))
+    data = load_dataset(DataConfig("npz", str(tmp_path / "a.npz")))
     expected = array[..., None] if array.ndim == 3 else array
     assert data.event_shape == expected.shape[1:] and data.levels == (None if array.ndim == 2 else 256)
     np.testing.assert_array_equal(everything(data.test), expected[30:])
@@ -28,7 +29,7 @@ def test_given_splits_are_kept_and_the_missing_one_is_held_out(tmp_path, array):
 def test_one_array_is_split_by_a_fixed_rule(tmp_path, name):
     file = tmp_path / name
     np.save(file, IMAGES) if name.endswith("y") else np.savez_compressed(file, x=IMAGES)
-    first, again = (load(DataConfig("npz", str(file))) for _ in range(2))
+    first, again = (load_dataset(DataConfig("npz", str(file))) for _ in range(2))
     parts = [everything(split) for split in (first.train, first.valid, first.test)]
     assert [len(part) for part in parts] == [32, 4, 4]
     np.testing.assert_array_equal(parts[2], everything(again.test))
@@ -57,5 +58,5 @@ def test_unfit_files(tmp_path, arrays, message):
     else:
         file.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(UserError, match=message) as caught:
-        load(DataConfig("npz", str(file)))
+        load_dataset(DataConfig("npz", str(file)))
     assert "\n" not in str(caught.value)

@@ -1,8 +1,10 @@
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load, photos, training_batches
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data import photos
+from nvp_tf.data.pipeline import evaluation_batches, training_batches
+from nvp_tf.data.registry import load_dataset
 
 
 def test_no_pixel_is_in_two_splits(monkeypatch):
@@ -10,7 +12,7 @@ def test_no_pixel_is_in_two_splits(monkeypatch):
     photograph, row, column = np.indices((2, 427, 640))
     places = np.stack([column % 256, column // 256, photograph * 128 + row // 4], axis=-1).astype(np.uint8)
     monkeypatch.setattr(photos, "_photographs", lambda: places)
-    data = load(DataConfig("photos"))
+    data = load_dataset(DataConfig("photos"))
     train = np.concatenate([b["x"].numpy() for b in training_batches(data.train, 500, seed=1).take(10)])
     others = [next(iter(evaluation_batches(split, split.size))).numpy() for split in (data.valid, data.test)]
     columns = []
@@ -28,7 +30,7 @@ def test_no_pixel_is_in_two_splits(monkeypatch):
 
 
 def test_training_crops_are_fresh_and_depend_on_the_seed():
-    split = load(DataConfig("photos")).train
+    split = load_dataset(DataConfig("photos")).train
     index = tf.zeros([300], tf.int64)
     seed = tf.stack([index, tf.range(300, dtype=tf.int64)], axis=1)
     crops = split.read(index, seed).numpy()

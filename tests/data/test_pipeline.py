@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nvp_tf.data import evaluation_batches, training_batches, training_calls
+from nvp_tf.data.pipeline import evaluation_batches, training_batches, training_calls
 from nvp_tf.data.split import ArraySplit, Flipped
 from nvp_tf.errors import UserError
 

@@ -11,9 +11,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from nvp_tf.catalogue import CATALOGUE
-from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load, training_batches
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.catalogue import CATALOGUE
+from nvp_tf.data.pipeline import evaluation_batches, training_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 
 
@@ -26,7 +27,7 @@ def everything(split):
 
 
 def parts(name, root):
-    data = load(DataConfig(name, str(root)))
+    data = load_dataset(DataConfig(name, str(root)))
     assert data.levels == 256 and data.name == name
     return [everything(split) for split in (data.train, data.valid, data.test)]
 
@@ -147,7 +148,7 @@ def test_lsun_crops_are_fresh_and_of_the_resized_picture(tmp_path):
     pictures = [np.dstack([x, y, np.full_like(x, 6 * i)]).astype(np.uint8) for i in range(40)]
     save_pictures(tmp_path / "data" / "tower_train", pictures)
     save_pictures(tmp_path / "data" / "tower_val", pictures[:3])
-    data = load(DataConfig("lsun_tower", str(tmp_path)))
+    data = load_dataset(DataConfig("lsun_tower", str(tmp_path)))
     assert [data.train.size, data.valid.size, data.test.size] == [38, 2, 3] and data.event_shape == (64, 64, 3)
     test = everything(data.test)
     assert (test == everything(data.test)).all()  # random, but the same each time
@@ -280,7 +281,7 @@ def evil(root):
 def test_damaged_and_incomplete_sets(tmp_path, capsys, name, make, message):
     make(tmp_path)
     with pytest.raises(UserError, match=message) as caught:
-        load(DataConfig(name, str(tmp_path)))
+        load_dataset(DataConfig(name, str(tmp_path)))
     assert "\n" not in str(caught.value) and "this ran" not in capsys.readouterr().out
 
 
@@ -302,12 +303,12 @@ def test_imagenet_of_another_size_and_cut_short(tmp_path):
     for file in ("train_data_batch_1.npz", "val_data.npz"):
         np.savez(tmp_path / file, data=rows(noise(5, 32, 32)))
     with pytest.raises(UserError, match=r"imagenet64-train is not in .*, but rows of 3072: .* rows of 12288 values"):
-        load(DataConfig("imagenet64", str(tmp_path)))
+        load_dataset(DataConfig("imagenet64", str(tmp_path)))
     truncate("val_data.npz")(tmp_path)
     with pytest.raises(UserError, match=r"val_data.npz cannot be read: File is not a zip file"):
-        load(DataConfig("imagenet32", str(tmp_path)))
+        load_dataset(DataConfig("imagenet32", str(tmp_path)))
     np.savez_compressed(tmp_path / "val_data.npz", data=rows(noise(50, 32, 32)))
     (tmp_path / "val_data.npz").write_bytes(flip_bytes((tmp_path / "val_data.npz").read_bytes()))
     with pytest.raises(UserError, match=r"val_data.npz cannot be read: ") as caught:
-        load(DataConfig("imagenet32", str(tmp_path)))
+        load_dataset(DataConfig("imagenet32", str(tmp_path)))
     assert "\n" not in str(caught.value)

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from nvp_tf.catalogue import CATALOGUE
-from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load, names, registry, training_batches
+from nvp_tf.config.presets.registry import PRESETS
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data import registry
+from nvp_tf.data.catalogue import CATALOGUE
+from nvp_tf.data.pipeline import evaluation_batches, training_batches
+from nvp_tf.data.registry import load_dataset, names
 from nvp_tf.errors import UserError
-from nvp_tf.presets import PRESETS
 
 SETS = {  # name: (event_shape, levels, train, valid, test)
     "two_moons": ((2,), None, 10000, 2000, 5000),
@@ -20,7 +22,7 @@ def everything(split):
 
 @pytest.mark.parametrize("name", SETS)
 def test_sizes_types_and_fixed_disjoint_splits(name):
-    data, again = load(DataConfig(name)), load(DataConfig(name))
+    data, again = load_dataset(DataConfig(name)), load_dataset(DataConfig(name))
     splits = [data.train, data.valid, data.test]
     assert (data.event_shape, data.levels, *(split.size for split in splits)) == SETS[name]
     arrays = [everything(split) for split in splits]
@@ -34,7 +36,7 @@ def test_sizes_types_and_fixed_disjoint_splits(name):
 
 
 def test_flips_mirror_training_images_only():
-    plain, flipped = load(DataConfig("digits")), load(DataConfig("digits", flips=True))
+    plain, flipped = load_dataset(DataConfig("digits")), load_dataset(DataConfig("digits", flips=True))
     for part in ("valid", "test"):
         assert (everything(getattr(plain, part)) == everything(getattr(flipped, part))).all()
     one, other = [next(iter(training_batches(d.train, 64, 0)))["x"].numpy() for d in (plain, flipped)]
@@ -75,5 +77,5 @@ def test_names_are_what_load_knows():
 )
 def test_what_cannot_be_loaded_is_said_in_one_line(config, message):
     with pytest.raises(UserError, match=message) as caught:
-        load(config)
+        load_dataset(config)
     assert "\n" not in str(caught.value)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.data.tfds_images import builder_source, find_builder
 from nvp_tf.errors import UserError
 
@@ -51,7 +52,7 @@ def data_dir(tmp_path_factory):
 
 @pytest.mark.parametrize("held_out", ["test", "validation"])
 def test_splits_of_a_prepared_data_set(data_dir, held_out):
-    data = load(DataConfig(f"tiny_images/{held_out}", data_dir=data_dir))
+    data = load_dataset(DataConfig(f"tiny_images/{held_out}", data_dir=data_dir))
     assert (data.event_shape, data.levels) == ((6, 4, 3), 256)
     splits = [data.train, data.valid, data.test]
     train, valid, test = [{x.tobytes() for b in evaluation_batches(s, 8) for x in b.numpy()} for s in splits]
@@ -78,7 +79,7 @@ def test_an_interrupted_preparation_goes_on_with_the_same_images(data_dir):
 )
 def test_unfit_data_sets(data_dir, config, message):
     with pytest.raises(UserError, match=message) as caught:
-        load(DataConfig(f"tiny_images/{config}", data_dir=data_dir))
+        load_dataset(DataConfig(f"tiny_images/{config}", data_dir=data_dir))
     assert "\n" not in str(caught.value)
 
 
@@ -87,5 +88,5 @@ def test_a_damaged_file(data_dir, tmp_path):
     (shard,) = Path(root, "tiny_images", "test").rglob("*-train.tfrecord-*")
     shard.write_bytes(shard.read_bytes()[:-5])
     with pytest.raises(UserError, match=r"is damaged: .*expected to read train") as caught:
-        load(DataConfig("tiny_images/test", data_dir=str(root)))
+        load_dataset(DataConfig("tiny_images/test", data_dir=str(root)))
     assert "\n" not in str(caught.value)

@@ -9,10 +9,10 @@ from commands import ROOT, digits_run
 from exports import saved_models
 
 import nvp_tf
-from nvp_tf.benchmark import engines
-from nvp_tf.benchmark.workloads import serving
-from nvp_tf.benchmark.workloads.engines import ENGINES, ask
-from nvp_tf.export import Reference, Signatures
+from benchmarks import engines
+from benchmarks.workloads import serving
+from benchmarks.workloads.engines import ENGINES, ask
+from nvp_tf.export.export import Reference, Signatures
 
 pytestmark = pytest.mark.engines
 PAGE = (ROOT / "docs" / "engines.md").read_text()

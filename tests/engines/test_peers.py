@@ -9,17 +9,17 @@ import tensorflow as tf
 from cases import randomize
 from commands import ROOT
 
-from nvp_tf import presets
-from nvp_tf.benchmark import peers
-from nvp_tf.benchmark.workloads import two_moons
+from benchmarks import peers
+from benchmarks.workloads import two_moons
+from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.models.build import build
 
 pytestmark = pytest.mark.engines
 IN_TORCH = """
 import json, sys
 import numpy as np, torch
-from nvp_tf.benchmark.torch_models import of
-from nvp_tf.config import Config
+from benchmarks.torch_models import of
+from nvp_tf.config.schema import Config
 
 torch.manual_seed(0)
 given = dict(np.load(sys.argv[2]))
@@ -53,7 +53,7 @@ def environment():
 @pytest.mark.parametrize("name", MODELS)
 def test_the_torch_model_is_ours(name, tmp_path):
     preset, changes = MODELS[name]
-    config = presets.get(preset).config.override(changes)
+    config = get_preset(preset).config.override(changes)
     flow = randomize(build(config.model, "float64"))
     rng = np.random.default_rng(0)
     noise = rng.uniform(size=(5, *flow.event_shape))

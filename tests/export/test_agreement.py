@@ -5,7 +5,9 @@ import pytest
 from agreement import BATCHES, differences
 from cases import randomize
 
-from nvp_tf import data, presets
+from nvp_tf.config.presets.registry import get_preset
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.export import export
 from nvp_tf.models.build import build
 
@@ -14,10 +16,10 @@ from nvp_tf.models.build import build
 @pytest.mark.parametrize("preset", ["realnvp_digits", "realnvp_photos", "realnvp_two_moons"])
 def test_one_image_one_score(preset, tmp_path):
     """At the presets' sizes, with random weights."""
-    config = presets.get(preset).config
-    flow, splits = build(config.model), data.load(config.data)
+    config = get_preset(preset).config
+    flow, splits = build(config.model), load_dataset(config.data)
     randomize(flow, spread=0.1)
-    x = np.concatenate(list(data.evaluation_batches(splits.train, 100, 1000)))
+    x = np.concatenate(list(evaluation_batches(splits.train, 100, 1000)))
     scores = flow.log_prob(x[:200]).numpy()
     path = export(flow, tmp_path / "model", x[:100], scores)["path"]
     ulp = float(np.spacing(np.float32(np.abs(scores).max())))

@@ -11,10 +11,10 @@ from commands import consume, digits_run, figures
 from scipy.special import logsumexp
 
 import nvp_tf
-from nvp_tf import export
-from nvp_tf.config import DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig
-from nvp_tf.data import load
+from nvp_tf.config.schema import DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
+from nvp_tf.export import export
 from nvp_tf.models.build import build
 
 STRANGER = """
@@ -95,7 +95,7 @@ def exported(tmp_path_factory):
     for name, config in MODELS.items():
         if config is None:
             path, _ = digits_run()
-            flow, x = nvp_tf.load(path), load(DataConfig("digits")).test._array.numpy()
+            flow, x = nvp_tf.load(path), load_dataset(DataConfig("digits")).test._array.numpy()
             printed = figures("export", f"--run_dir={path}", f"--export_dir={folder / name}")
         else:
             flow, rng = build(config), np.random.RandomState(0)
@@ -198,7 +198,7 @@ def test_a_score_stands_among_the_held_out_ones(name, exported):
     flow, _, _, arrays, _ = exported[name]
     held_out = HELD_OUT.get(name)
     if held_out is None:
-        held_out = flow.log_prob(load(DataConfig("digits")).valid._array).numpy()
+        held_out = flow.log_prob(load_dataset(DataConfig("digits")).valid._array).numpy()
     scores = arrays["score_log_prob"]
     np.testing.assert_array_equal(scores, arrays["log_prob"])
     below, above = ((held_out < s).sum() for s in scores), ((held_out > s).sum() for s in scores)

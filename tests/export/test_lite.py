@@ -13,10 +13,10 @@ from cases import randomize
 from commands import ROOT, consume
 from exports import MODELS
 
-from nvp_tf import export
-from nvp_tf.config import ModelConfig, NICEConfig
+from nvp_tf.config.schema import ModelConfig, NICEConfig
 from nvp_tf.errors import UserError
-from nvp_tf.export import Reference, Signatures, lite, lite_consumer, lite_gate, weights
+from nvp_tf.export import export, lite, lite_client, lite_gate, weights
+from nvp_tf.export.export import Reference, Signatures
 from nvp_tf.models.build import build
 
 STRANGER = """
@@ -214,7 +214,7 @@ WRONG = {
 @pytest.fixture(scope="module")
 def answers(written):
     flow, reference, x, path, *_ = written["vector", lite.FLOAT32]
-    return flow, reference, x, path, *lite_gate.ask(lite_consumer.__file__, path, x[:256], path.name, set())
+    return flow, reference, x, path, *lite_gate.ask(lite_client.__file__, path, x[:256], path.name, set())
 
 
 @pytest.mark.parametrize("what", WRONG)

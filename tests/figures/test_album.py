@@ -10,11 +10,11 @@ from cases import MODELS, randomize
 from commands import ROOT, error_line, leftovers, run
 from PIL import Image
 
-from nvp_tf.config import Config, DataConfig, TrainConfig
+from nvp_tf.config.schema import Config, DataConfig, TrainConfig
 from nvp_tf.figures import album, registry, temperature
 from nvp_tf.figures.source import Source
 from nvp_tf.models.build import build
-from nvp_tf.run_dir import RunDir
+from nvp_tf.runs.run_dir import RunDir
 
 SOME = ["moons", "sphere", "temperature", "spectrum"]
 
@@ -106,7 +106,7 @@ def test_interrupted(run_dir, tmp_path, monkeypatch):
 
 
 def test_examples_by_seed(run_dir, monkeypatch):
-    from nvp_tf.data import from_arrays
+    from nvp_tf.data.arrays import from_arrays
 
     images = np.random.default_rng(0).integers(0, 17, (40, 3, 2, 1), dtype=np.uint8)
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 from cases import MODELS
 
-from nvp_tf.config import Config, DataConfig, TrainConfig
+from nvp_tf.config.schema import Config, DataConfig, TrainConfig
 from nvp_tf.figures import curves
-from nvp_tf.run_dir import RunDir
+from nvp_tf.runs.run_dir import RunDir
 
 RED = np.array([214, 39, 40])
 

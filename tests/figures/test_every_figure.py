@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from tiny_source import tiny_source
 
-from nvp_tf.data import from_arrays
+from nvp_tf.data.arrays import from_arrays
 from nvp_tf.figures import registry
-from nvp_tf.figures.layout import Animation
 from nvp_tf.figures.source import Unfit
+from nvp_tf.pictures.layout import Animation
 
 FLOWS = [
     "realnvp_grey",

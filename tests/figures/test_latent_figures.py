@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_source import tiny_source
 
-from nvp_tf.data import from_arrays
+from nvp_tf.data.arrays import from_arrays
 from nvp_tf.figures import interpolation, manifold, moons, sphere, temperature
 
 IMAGES = ["realnvp_grey", "realnvp_three_scales", "realnvp_packed_colour", "nice_image"]

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 from tiny_source import tiny_source
 
-from nvp_tf.config import DataConfig
-from nvp_tf.data import evaluation_batches, load
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.figures import latents, scores, spectrum
 from nvp_tf.figures.source import Unfit
 
@@ -99,7 +100,9 @@ def test_other_data_sets_of_the_same_shape():
     config = SimpleNamespace(model=SimpleNamespace(event_shape=(32, 32, 3)), data=DataConfig("cifar10"))
     found = scores.others(SimpleNamespace(config=config, levels=256, seed=0), 5)
     assert found["photos"].shape == (5, 32, 32, 3) and "cifar10" not in found
-    test = {x.tobytes() for batch in evaluation_batches(load(DataConfig("photos")).test, 500) for x in batch.numpy()}
+    test = {
+        x.tobytes() for batch in evaluation_batches(load_dataset(DataConfig("photos")).test, 500) for x in batch.numpy()
+    }
     assert {x.tobytes() for x in found["photos"]} <= test
     assert scores.others(SimpleNamespace(config=config, levels=17, seed=0), 5) == {}
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from cases import conv_coupling, mlp_coupling, randomize
 
-from nvp_tf import masks
+from nvp_tf.layers import masks
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
 
 

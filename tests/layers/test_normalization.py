@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nvp_tf import masks
+from nvp_tf.layers import masks
+from nvp_tf.layers.networks import BatchNorm
 from nvp_tf.layers.normalization import BatchNormalization
-from nvp_tf.networks import BatchNorm
-from nvp_tf.training.strategies import make_strategy
+from nvp_tf.training.distributed.strategies import make_strategy
 
 MASKS = {
     "vector": masks.parity(5),

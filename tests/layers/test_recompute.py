@@ -7,7 +7,7 @@ import tensorflow as tf
 from cases import randomize, recomputing
 from sgd import SGD
 
-from nvp_tf.config import (
+from nvp_tf.config.schema import (
     Config,
     DataConfig,
     ModelConfig,
@@ -17,10 +17,10 @@ from nvp_tf.config import (
     TrainConfig,
     VectorRealNVPConfig,
 )
+from nvp_tf.layers.recompute import computed_again, recomputed
 from nvp_tf.models.build import build
-from nvp_tf.recompute import computed_again, recomputed
-from nvp_tf.training.strategies import make_strategy
-from nvp_tf.training_state import TrainingState
+from nvp_tf.training.distributed.strategies import make_strategy
+from nvp_tf.training.state import TrainingState
 
 IMAGE = {"scales": 1, "couplings": 1, "filters": 4, "blocks": 1}
 MODELS = {

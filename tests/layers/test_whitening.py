@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from nvp_tf.config import ModelConfig, NICEConfig, PixelsConfig, WhiteningConfig
-from nvp_tf.data import from_arrays
-from nvp_tf.initialization import fit_whitening
+from nvp_tf.config.schema import ModelConfig, NICEConfig, PixelsConfig, WhiteningConfig
+from nvp_tf.data.arrays import from_arrays
 from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.build import build
+from nvp_tf.training.whitening import fit_whitening
 
 
 @pytest.mark.parametrize("data_range", ["unit", "symmetric"])

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -138,7 +137,7 @@ def test_rows_are_those_of_bin_score(tmp_path):
         assert not list(output.glob("beam-temp*"))
 
 
-FAR = Path(__file__).with_name("far.py")
+FAR = ROOT / "tests" / "support" / "far.py"
 
 
 def test_from_far_and_after_failures(tmp_path):

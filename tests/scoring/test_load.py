@@ -9,8 +9,8 @@ import requests
 from exports import saved_models
 from servers import addresses, stand_in
 
+from nvp_tf.scoring.connect import connect
 from nvp_tf.scoring.scorer import Refused
-from nvp_tf.scoring.server import connect
 
 CLIENTS = 8
 

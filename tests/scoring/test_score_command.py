@@ -15,9 +15,9 @@ from PIL import Image
 from servers import addresses, stand_in
 
 from nvp_tf.errors import UserError
+from nvp_tf.scoring.connect import connect
 from nvp_tf.scoring.saved_model import SavedModel
 from nvp_tf.scoring.scorer import Refused
-from nvp_tf.scoring.server import connect
 from nvp_tf.scoring.table import incomplete
 
 

@@ -1,0 +1,1 @@
+"""Named runs: each a frozen Config, with where it comes from and the score to expect."""

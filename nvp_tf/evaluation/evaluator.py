@@ -1,0 +1,74 @@
+"""The score of a flow on held-out data: an exact mean over examples, whatever the batch size."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.models.objectives import bits_per_dim
+
+
+class Evaluator:
+    """Scores splits with one flow; its graph is traced once and follows the flow's weights.
+
+    Args:
+      flow: a `Flow`.
+      batch_size: examples a call; the last call may have fewer.
+      workers: the `Workers` that share the batches, of whom each then has all scores; None for this process alone.
+    """
+
+    def __init__(self, flow, batch_size=100, workers=None):
+        self.flow, self.batch_size, self.workers = flow, batch_size, workers
+        dtype = tf.uint8 if flow.pixels is not None else flow.compute_dtype
+        noise = tf.TensorSpec(flow.event_shape)
+        self._log_prob = tf.function(
+            lambda x, noise: flow.log_prob(x, noise),
+            input_signature=[tf.TensorSpec((None, *flow.event_shape), dtype), noise],
+            autograph=False,  # nothing of it needs to be rewritten, which takes as long as tracing it
+        )
+
+    def log_probs(self, split, noise_samples=1, limit=None, progress=lambda batches: batches):
+        """Log-likelihood of each example under each noise pattern: float64 [examples, noise_samples], nats."""
+        patterns = [self.flow.noise_pattern(k) for k in range(noise_samples)]
+        index, count = (self.workers.index, self.workers.count) if self.workers else (0, 1)
+        scores = np.zeros((min(split.size, limit or split.size), noise_samples), self.flow.compute_dtype)
+        batches = evaluation_batches(split, self.batch_size, limit, (index, count))
+        for number, x in enumerate(progress(batches)):
+            start = (index + number * count) * self.batch_size
+            rows = np.stack([self._log_prob(x, pattern) for pattern in patterns], axis=1)
+            scores[start : start + len(rows)] = rows
+        if self.workers:
+            scores = self.workers.total(scores)
+        return scores.astype(np.float64)
+
+    def evaluate(self, split, noise_samples=1, limit=None, progress=lambda batches: batches):
+        """The figures that a run reports.
+
+        Returns:
+          A dict of
+            log_prob: mean nats an example; a lower bound of log P, averaged over the noise.
+            bits_per_dim: the same in bits per dimension; None for vectors.
+            standard_error: of bits_per_dim (of log_prob for vectors), over examples.
+            bits_per_dim_importance_weighted: with K = noise_samples > 1 draws, of the tighter bound
+              log (1/K) sum_k p(x + u_k) (Burda et al. 2016); None otherwise.
+            examples, noise_samples, images_per_second.
+        """
+        start = time.perf_counter()
+        scores = self.log_probs(split, noise_samples, limit, progress)
+        seconds = time.perf_counter() - start
+        discrete, dimensions = self.flow.pixels is not None, self.flow.dimensions
+        each = scores.mean(axis=1)
+        spread = each.std(ddof=1) / len(each) ** 0.5 if len(each) > 1 else 0.0
+        weighted = np.logaddexp.reduce(scores, axis=1).mean() - np.log(noise_samples)
+        return {
+            "bits_per_dim": float(bits_per_dim(each.mean(), dimensions)) if discrete else None,
+            "standard_error": float(-bits_per_dim(spread, dimensions) if discrete else spread),
+            "bits_per_dim_importance_weighted": (
+                float(bits_per_dim(weighted, dimensions)) if discrete and noise_samples > 1 else None
+            ),
+            "log_prob": float(each.mean()),
+            "examples": len(each),
+            "noise_samples": noise_samples,
+            "images_per_second": round(scores.size / seconds, 1),
+        }

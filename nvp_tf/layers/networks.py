@@ -1,0 +1,222 @@
+"""Conditioner networks: what a coupling makes of the part that it keeps. Plain Keras layers."""
+
+import keras
+import tensorflow as tf
+
+from nvp_tf.layers.statistics import moments, move
+
+
+class MLP(keras.layers.Layer):
+    """Fully connected ReLU network with a linear output (thesis 5.2). The output starts at 0.
+
+    Args:
+      hidden_layers, hidden_units: how many layers, how wide.
+      outputs: width of the last axis of the result.
+    """
+
+    def __init__(self, hidden_layers, hidden_units, outputs, **kwargs):
+        super().__init__(**kwargs)
+        dtype = self.dtype_policy
+        hidden = [
+            keras.layers.Dense(hidden_units, activation="relu", kernel_initializer="he_normal", dtype=dtype)
+            for _ in range(hidden_layers)
+        ]
+        self.layers = [*hidden, keras.layers.Dense(outputs, kernel_initializer="zeros", dtype=dtype)]
+
+    def build(self, input_shape):
+        for layer in self.layers:
+            layer.build(input_shape)
+            input_shape = layer.compute_output_shape(input_shape)
+        self.built = True
+
+    def call(self, x, training=False):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class WeightNormConv2D(keras.layers.Layer):
+    """Convolution, stride 1, zero "SAME" padding, with kernel g * v / ||v||, a norm for each output channel.
+
+    v ~ U(-a, a), a = sqrt(2 / channels); without `scale`, g is 1 and not learned. The kernel is made in float32
+    where the network computes in bfloat16. Reference: Salimans and Kingma 2016; where g is learned and where not
+    follows the authors' Real NVP code.
+
+    Args:
+      filters, kernel_size: as in `keras.layers.Conv2D`.
+      scale: the initial g, as a multiple of the expected ||v||; None for no g.
+      bias: whether to add one.
+    """
+
+    def __init__(self, filters, kernel_size, scale=None, bias=False, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.filters, self.kernel_size, self.scale, self.bias = filters, kernel_size, scale, bias
+
+    def build(self, input_shape):
+        channels, size = input_shape[-1], self.kernel_size
+        bound = (2 / channels) ** 0.5
+        self.direction = self.add_weight(
+            name="direction",
+            shape=(size, size, channels, self.filters),
+            initializer=keras.initializers.RandomUniform(-bound, bound),
+        )
+        if self.scale is not None:
+            # The expected norm of v: bound * sqrt(channels * size^2 / 3).
+            norm = bound * (channels * size**2 / 3) ** 0.5
+            initial = keras.initializers.Constant(self.scale * norm)
+            self.magnitude = self.add_weight(name="magnitude", shape=(self.filters,), initializer=initial)
+        if self.bias:
+            self.offset = self.add_weight(name="offset", shape=(self.filters,), initializer="zeros")
+        self.built = True
+
+    def call(self, x):
+        direction = self.direction
+        scale = tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
+        if self.scale is not None:
+            scale = scale * self.magnitude
+        y = tf.nn.conv2d(x, tf.cast(direction * scale, x.dtype), strides=1, padding="SAME")
+        return tf.nn.bias_add(y, tf.cast(self.offset, x.dtype)) if self.bias else y
+
+
+class BatchNorm(keras.layers.Layer):
+    """The networks' own batch normalization, with an offset and no scale.
+
+    In training with the statistics of the batch over all replicas, in evaluation with the running
+    ones. Statistics are float32 where the network computes in bfloat16.
+
+    Args:
+      momentum: of the running statistics, in [0, 1).
+    """
+
+    EPSILON = 1e-4
+
+    def __init__(self, momentum=0.9, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.momentum = momentum
+
+    def build(self, input_shape):
+        shape = (input_shape[-1],)
+        running = {"shape": shape, "trainable": False, "aggregation": "only_first_replica"}
+        self.running_mean = self.add_weight(name="running_mean", initializer="zeros", **running)
+        self.running_variance = self.add_weight(name="running_variance", initializer="ones", **running)
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+        self.built = True
+
+    def call(self, x, training=False):
+        if self._has_kernel(x, training):
+            y, mean, variance = self._kernel(x, training)
+        else:
+            mean, variance = self.running_mean, self.running_variance
+            if training:
+                mean, variance = moments(tf.cast(x, self.variable_dtype), about=self.running_mean)
+            y = self.normalize(x, mean, variance)
+        if training:
+            move((self.running_mean, self.running_variance), (mean, variance), self.momentum)
+        return y
+
+    def normalize(self, x, mean, variance):
+        """(x - mean) / sqrt(variance + EPSILON) + beta, by whatever statistics."""
+        scale = tf.math.rsqrt(variance + self.EPSILON)
+        return x * tf.cast(scale, x.dtype) + tf.cast(self.beta - mean * scale, x.dtype)
+
+    def _has_kernel(self, x, training):
+        one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        return x.shape.rank == 4 and x.dtype != tf.float64 and (one_replica or not training)
+
+    def _kernel(self, x, training):
+        """TensorFlow's own, which also does the ReLU after it: in training a quarter faster a step."""
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=tf.ones_like(self.beta),
+            offset=self.beta,
+            mean=[] if training else self.running_mean,
+            variance=[] if training else self.running_variance,
+            epsilon=self.EPSILON,
+            is_training=training,
+        )
+        # The variance of a batch is the unbiased one.
+        count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+        return y, mean, variance * (count - 1) / count
+
+
+class ResidualBlock(keras.layers.Layer):
+    """(h, out) -> (h', out'):  h' = h + conv3x3(relu(BN(conv3x3(relu(BN(h)))))),  out' = out + conv1x1(h')."""
+
+    def __init__(self, filters, momentum, **kwargs):
+        super().__init__(**kwargs)
+        dtype = self.dtype_policy
+        self.norm_1 = BatchNorm(momentum, dtype=dtype)
+        self.conv_1 = WeightNormConv2D(filters, 3, dtype=dtype)
+        self.norm_2 = BatchNorm(momentum, dtype=dtype)
+        self.conv_2 = WeightNormConv2D(filters, 3, scale=0.5, dtype=dtype)
+        self.skip = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
+
+    def build(self, input_shape):
+        for layer in (self.norm_1, self.conv_1, self.norm_2, self.conv_2, self.skip):
+            layer.build(input_shape)
+        self.built = True
+
+    @property
+    def weight_scales(self):
+        return [self.conv_2.magnitude, self.skip.magnitude]
+
+    def call(self, h, out=0.0, training=False):
+        r = self.conv_1(tf.nn.relu(self.norm_1(h, training=training)))
+        h = h + self.conv_2(tf.nn.relu(self.norm_2(r, training=training)))
+        return h, out + self.skip(h)
+
+
+class ResidualConvNet(keras.layers.Layer):
+    """The residual network of Real NVP (thesis 5.3.3; its details are those of the authors' code).
+
+        u = BN(x);  h = conv3x3(relu([u, -u]));  out = conv1x1(h)
+        for each block:  (h, out) = block(h, out)
+        result = conv1x1(relu(BN(out)))
+
+    For a masked checkerboard half of x is zeros: then u is doubled and the mask is a channel more.
+    Every convolution is weight-normalized. The last one's magnitude starts at 0, so that the result does. It alone
+    has a bias: the authors have more, each of which a batch normalization takes away again with the mean.
+
+    Args:
+      filters: channels of h.
+      blocks: how many residual blocks.
+      outputs: channels of the result.
+      momentum: of the running statistics.
+      mask: [height, width, channels] bool, where the input is not zeroed; None for a dense input.
+    """
+
+    def __init__(self, filters, blocks, outputs, momentum=0.9, mask=None, **kwargs):
+        super().__init__(**kwargs)
+        dtype = self.dtype_policy
+        self.mask = None if mask is None else mask[..., :1]
+        self.norm_in = BatchNorm(momentum, dtype=dtype)
+        self.conv_in = WeightNormConv2D(filters, 3, dtype=dtype)
+        self.skip_in = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
+        self.blocks = [ResidualBlock(filters, momentum, dtype=dtype) for _ in range(blocks)]
+        self.norm_out = BatchNorm(momentum, dtype=dtype)
+        self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, bias=True, dtype=dtype)
+
+    def build(self, input_shape):
+        *image, channels = input_shape
+        self.norm_in.build(input_shape)
+        self.conv_in.build((*image, 2 * channels + (self.mask is not None)))
+        for layer in (self.skip_in, *self.blocks, self.norm_out, self.conv_out):
+            layer.build((*image, self.conv_in.filters))
+        self.built = True
+
+    @property
+    def weight_scales(self):
+        in_blocks = [scale for block in self.blocks for scale in block.weight_scales]
+        return [self.skip_in.magnitude, *in_blocks, self.conv_out.magnitude]
+
+    def call(self, x, training=False):
+        u = self.norm_in(x, training=training)
+        parts = [u, -u]
+        if self.mask is not None:
+            mask = tf.broadcast_to(tf.constant(self.mask, u.dtype), [tf.shape(x)[0], *self.mask.shape])
+            parts = [2 * u, -2 * u, mask]
+        h = self.conv_in(tf.nn.relu(tf.concat(parts, axis=-1)))
+        out = self.skip_in(h)
+        for block in self.blocks:
+            h, out = block(h, out, training=training)
+        return self.conv_out(tf.nn.relu(self.norm_out(out, training=training)))

@@ -1,0 +1,56 @@
+"""Batch statistics over all replicas, as both kinds of batch normalization need them."""
+
+import tensorflow as tf
+
+from nvp_tf.layers.recompute import computed_again
+
+
+def sum_over_replicas(value):
+    """The sum of `value` over the replicas of the current strategy; differentiable.
+
+    Outside a replica context (evaluation, a plain script) there is nothing to sum.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def moments(x, weights=None, about=0.0):
+    """Mean and biased variance of the last axis over every other axis and every replica.
+
+    Two passes on each replica, since E[x^2] - E[x]^2 loses its digits where the mean is far from 0. Replicas' counts
+    n_r, means m_r and sums of squares s_r make those of all in one exchange, about a point a:
+
+        mean = a + sum n_r (m_r - a) / n,    variance = sum (s_r + n_r (m_r - a)^2) / n - (mean - a)^2
+
+    Args:
+      x: [n, ..., channels] float.
+      weights: [..., channels] float or None. 1 where an entry counts, 0 where it does not.
+      about: [channels], near the mean and the same on each replica, such as the running mean.
+
+    Returns:
+      (mean, variance), each [channels].
+    """
+    weights = tf.ones_like(x) if weights is None else tf.broadcast_to(weights, tf.shape(x))
+    axes = list(range(x.shape.rank - 1))
+    count = tf.reduce_sum(weights, axes)
+    mean = tf.reduce_sum(weights * x, axes) / tf.maximum(count, 1)  # a channel with no counted entry has 0 and 0
+    squares = tf.reduce_sum(weights * tf.square(x - mean), axes)
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return mean, squares / tf.maximum(count, 1)
+    apart = mean - about
+    count, apart, squares = tf.unstack(
+        sum_over_replicas(tf.stack([count, count * apart, squares + count * tf.square(apart)]))
+    )
+    apart, squares = apart / tf.maximum(count, 1), squares / tf.maximum(count, 1)
+    return tf.where(count > 0, about + apart, 0), tf.maximum(squares - tf.square(apart), 0)
+
+
+def move(running, batch, momentum):
+    """Running statistics move by (1 - momentum) towards the batch's, once a step: not where it is recomputed."""
+    if computed_again():
+        return
+    for moving, value in zip(running, batch, strict=True):
+        moving.assign(momentum * moving + (1 - momentum) * tf.stop_gradient(value))

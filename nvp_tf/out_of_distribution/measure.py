@@ -1,0 +1,88 @@
+"""What a score means, measured: how well a run's scores tell its own test images from others."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.errors import UserError
+from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.out_of_distribution import sets
+from nvp_tf.out_of_distribution.complexity import lengths
+from nvp_tf.out_of_distribution.detectors import Detectors, Scored, compare
+
+OWN, HELD_OUT = "its test images", "its validation images"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A run's scores of its own and of other images.
+
+    detectors: calibrated on all of the validation split.
+    scored: {set: Scored}, the test images first.
+    skipped: {data set: why it is not among them}.
+    """
+
+    detectors: Detectors
+    scored: dict
+    skipped: dict
+    levels: int
+
+    @property
+    def dimensions(self):
+        return self.scored[OWN].images[0].size
+
+    @functools.cached_property
+    def figures(self) -> dict:
+        """{set: means, medians, and how well each rule tells it from the test images}."""
+        return {name: self._figures(name) for name in self.scored}
+
+    def _figures(self, name):
+        scored, reference = self.scored[name], self.detectors.reference
+        log_prob = scored.log_prob.astype(np.float32)
+        return {
+            "images": len(scored.images),
+            "log_prob": float(scored.log_prob.mean()),
+            "bits_per_dim": float(bits_per_dim(scored.log_prob.mean(), self.dimensions)),
+            "bits_per_dim_median": float(bits_per_dim(np.median(scored.log_prob), self.dimensions)),
+            "percentile": float(np.median(reference.percentile(log_prob))),
+            "typicality": float(np.median(reference.typicality(log_prob))),
+            "complexity": {key: float(bits.mean() / self.dimensions) for key, bits in scored.lengths.items()},
+            **compare(self.detectors, self.scored[OWN], scored),
+        }
+
+
+def measure(source, num=1000, also=(), folders=(), progress=lambda names: names) -> Measurement:
+    """Scores everything that there is to hold against a run's test images, and them.
+
+    Args:
+      source: the run, a `figures.source.Source`.
+      num: images of each set; fewer where there are fewer.
+      also, folders: as `sets.other_data_sets` takes them.
+      progress: wraps the names of the sets as they are scored.
+
+    Raises:
+      UserError: a run on vectors, or on images of neither 1 nor 3 channels.
+    """
+    source.need_images("out_of_distribution")
+    channels = source.config.model.event_shape[-1]
+    if channels not in (1, 3):
+        raise UserError(f"the run's images have {channels} channels, expected 1 or 3, as compressors take them")
+    test = source.examples(num)
+    others, skipped = sets.other_data_sets(source, num, also, folders)
+    images = {
+        OWN: test,
+        **sets.own(source, len(test)),
+        **others,
+        **sets.made(test, source.levels, source.seed),
+        **sets.altered(test, source.levels, source.seed),
+    }
+    held_out = np.concatenate(list(evaluation_batches(source.dataset.valid, 100)))
+    detectors = Detectors(_score(source, held_out), source.seed)
+    scored = {name: _score(source, images[name]) for name in progress(list(images))}
+    return Measurement(detectors, scored, skipped, source.levels)
+
+
+def _score(source, images):
+    return Scored(images, source.log_prob(images), lengths(images))

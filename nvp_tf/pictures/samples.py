@@ -1,0 +1,49 @@
+"""What a flow draws, as a picture: a grid of images, or points beside the density of a 2-D flow."""
+
+import numpy as np
+from PIL import Image
+
+from nvp_tf.errors import UserError
+from nvp_tf.pictures.layout import grid, new_figure, to_picture
+
+
+def has_picture(flow) -> bool:
+    """Whether `sample_picture` can draw the flow: images, or 2-D vectors."""
+    return flow.pixels is not None or flow.event_shape == (2,)
+
+
+def default_count(flow) -> int:
+    """How many samples a picture shows when nobody says: an image needs more room than a point."""
+    return 64 if flow.pixels is not None else 2000
+
+
+def sample_picture(flow, num_samples, seed=0, temperature=1.0) -> Image.Image:
+    """A grid of samples for images; for 2-D vectors, samples beside the density that they come from.
+
+    Raises:
+      UserError: a flow of vectors that are not 2-D.
+    """
+    if not has_picture(flow):
+        raise UserError(f"vectors of shape {flow.event_shape} have no picture, expected images or 2-D vectors")
+    samples = flow.sample(num_samples, seed, temperature).numpy()
+    return density_picture(flow, samples) if flow.pixels is None else grid(samples, flow.pixels.levels)
+
+
+def density_picture(flow, samples, resolution=300) -> Image.Image:
+    """Samples of a 2-D flow, and its density over the same square."""
+    low, high = np.percentile(samples, [0.5, 99.5], axis=0)
+    centre, reach = (low + high) / 2, 0.65 * (high - low).max()
+    axes_x, axes_y = (np.linspace(c - reach, c + reach, resolution, dtype=np.float32) for c in centre)
+    points = np.stack(np.meshgrid(axes_x, axes_y), axis=-1).reshape(-1, 2)
+    density = np.exp(flow.log_prob(points).numpy()).reshape(resolution, resolution)
+
+    figure, ((left, right),) = new_figure((10, 5), columns=2)
+    extent = (axes_x[0], axes_x[-1], axes_y[0], axes_y[-1])
+    left.scatter(*samples.T, s=4, alpha=0.5, linewidths=0)
+    left.set(
+        title=f"{len(samples)} samples", xlim=extent[:2], ylim=extent[2:], xlabel="x1", ylabel="x2", aspect="equal"
+    )
+    image = right.imshow(density, origin="lower", extent=extent, cmap="magma")
+    right.set(title="density p(x)", xlabel="x1")
+    figure.colorbar(image, ax=right, shrink=0.8)
+    return to_picture(figure)

@@ -1,0 +1,238 @@
+"""A run on disk: everything a later command needs, in one folder, each file written whole or not at all.
+
+config.json         the Config; the folder alone rebuilds the model
+metadata.json       versions, parameter count, when and where it was made
+checkpoints/        what training goes on from: weights, optimizer, averages, records; the last few
+last.weights.h5     the flow as of the last evaluation (the averaged weights, where they are kept)
+best.weights.h5     the flow with the best validation score
+metrics.csv         one row an evaluation; the same to the byte however often the run was killed
+times.csv           what each row of it took: minutes, images a second, the share of waiting for data, memory
+rollbacks.json      where the run diverged, where it went on from, and why; if it did
+scores.json         figures of whole splits under the best weights, as training and bin/evaluate.py found them
+samples/            pictures drawn along the way
+tensorboard/        the same scalars and pictures for TensorBoard
+"""
+
+import contextlib
+import csv
+import fcntl
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+from nvp_tf.runs.checkpoints import Checkpoints
+from nvp_tf.config.schema import Config
+from nvp_tf.errors import UserError
+from nvp_tf.files import PARTIAL, write_text, written_whole
+
+WEIGHTS = ("best", "last")
+
+
+class RunDir:
+    """Reads and writes the files of one run.
+
+    Args:
+      path: the folder; `create` makes it, everything else wants it there.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.samples = self.path / "samples"
+        self.tensorboard = self.path / "tensorboard"
+
+    @classmethod
+    def create(cls, path, config: Config) -> "RunDir":
+        """A new run, or the one that is there if it is the same.
+
+        Raises:
+          UserError: another config is there, or files that are not of a run.
+        """
+        run = cls(path)
+        if run._config_file.exists():
+            differences = run.config.differences(config)
+            if differences:
+                raise UserError(
+                    f"{path} holds a run of another config ({'; '.join(differences)}): choose another run_dir"
+                )
+            if run._weights_alone():
+                raise UserError(f"{path} has weights but no checkpoint to go on from: choose another run_dir")
+            return run
+        if run.path.is_dir() and all(file.name.startswith(PARTIAL) for file in run.path.iterdir()):
+            run._remove_leftovers()
+        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+            raise UserError(f"{path} is not a run (it has no config.json) and is not empty: choose another run_dir")
+        run.path.mkdir(parents=True, exist_ok=True)
+        write_text(run._config_file, config.to_json())
+        return run
+
+    @contextlib.contextmanager
+    def locked(self):
+        """While one process trains: another is refused. Removes what one that was killed amid writing left."""
+        with open(self._config_file) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.path} is being trained by another process: choose another run_dir") from None
+            except OSError:  # a file system without locks
+                pass
+            self._remove_leftovers()
+            yield
+
+    def checkpoints(self, keep=2) -> Checkpoints:
+        return Checkpoints(self.path / "checkpoints", keep)
+
+    @property
+    def config(self) -> Config:
+        """The run's config. Raises UserError where there is none, or one that cannot be read."""
+        if not self._config_file.is_file():
+            raise UserError(f"{self.path} is not a run: it has no config.json")
+        try:
+            return Config.from_json(self._config_file.read_text(encoding="utf-8"))
+        except (UserError, UnicodeDecodeError) as error:
+            raise UserError(f"{self._config_file}: {error}") from None
+
+    def weights_file(self, which="best") -> Path:
+        """The file of the flow's weights, "best" or "last".
+
+        Raises:
+          UserError: another name, or a run that has not been evaluated yet.
+        """
+        if which not in WEIGHTS:
+            raise UserError(f"weights is {which!r}, expected one of {', '.join(WEIGHTS)}")
+        file = self.path / f"{which}.weights.h5"
+        if not file.is_file():
+            raise UserError(f"{self.path} has no {file.name}: the run has no evaluated weights yet, train it further")
+        return file
+
+    def load_flow(self, which="best", dtype="float32"):
+        """The run's Flow with its weights, both directions exact."""
+        from nvp_tf.models.build import build
+
+        flow = build(self.config.model, dtype)
+        load_weights(flow, self.weights_file(which))
+        return flow
+
+    def save_flow(self, flow, which):
+        if which == "best":
+            self._scores_file.unlink(missing_ok=True)  # of the weights that go
+        save_weights(flow, self.path / f"{which}.weights.h5")
+
+    def write_metadata(self, parameters: int, whitening: dict | None):
+        """What made this run, and what it took from the data: written once, when it starts."""
+        import keras
+        import tensorflow as tf
+
+        versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
+        made = {
+            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "machine": platform.platform(),
+            "cores": os.cpu_count(),
+        }
+        value = {"parameters": parameters, "whitening": whitening, "versions": versions} | made
+        write_text(self._metadata_file, json.dumps(value, indent=2) + "\n")
+
+    @property
+    def metadata(self) -> dict:
+        """What `write_metadata` wrote; {} where training has not begun."""
+        return self._read_json(self._metadata_file)
+
+    @property
+    def scores(self) -> dict[str, dict]:
+        """Split -> the figures of its last whole evaluation under the best weights."""
+        return self._read_json(self._scores_file)
+
+    def write_score(self, split: str, figures: dict):
+        """Keeps the figures of a whole split under the best weights."""
+        write_text(self._scores_file, json.dumps(self.scores | {split: figures}, indent=2) + "\n")
+
+    def _read_json(self, file):
+        try:
+            return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{file} is corrupt: {error}") from None
+
+    def read_metrics(self) -> list[dict]:
+        """The rows of metrics.csv as floats, each with what times.csv has of its step; an empty cell is None."""
+        times = {row["step"]: row for row in _read_table(self._times_file)}
+        return [row | times.get(row["step"], {}) for row in _read_table(self._metrics_file)]
+
+    def read_evaluations(self) -> list[dict]:
+        """The rows with a validation score."""
+        return [row for row in self.read_metrics() if row["valid_log_prob"] is not None]
+
+    def write_metrics(self, rows: list[dict], times: list[dict] = ()):
+        """Both tables anew: a killed run never leaves half a line."""
+        _write_table(self._metrics_file, rows)
+        if times:
+            _write_table(self._times_file, times)
+
+    @property
+    def rollbacks(self) -> list[dict]:
+        """{"step", "to_step", "reason"} of each time that the run diverged."""
+        return self._read_json(self._rollbacks_file) or []
+
+    def write_rollbacks(self, rollbacks: list[dict]):
+        write_text(self._rollbacks_file, json.dumps(rollbacks, indent=2) + "\n")
+
+    def _weights_alone(self):
+        return any((self.path / f"{which}.weights.h5").exists() for which in WEIGHTS) and not self.checkpoints().list()
+
+    def _remove_leftovers(self):
+        """What a process that was killed amid writing left behind."""
+        for file in self.path.rglob(f"{PARTIAL}*"):
+            file.unlink()
+
+    @property
+    def _config_file(self):
+        return self.path / "config.json"
+
+    @property
+    def _metadata_file(self):
+        return self.path / "metadata.json"
+
+    @property
+    def _metrics_file(self):
+        return self.path / "metrics.csv"
+
+    @property
+    def _times_file(self):
+        return self.path / "times.csv"
+
+    @property
+    def _rollbacks_file(self):
+        return self.path / "rollbacks.json"
+
+    @property
+    def _scores_file(self):
+        return self.path / "scores.json"
+
+
+def _read_table(file):
+    if not file.is_file():
+        return []
+    with open(file, newline="", encoding="utf-8") as opened:
+        return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(opened)]
+
+
+def _write_table(file, rows):
+    lines = [",".join(rows[0])] + [",".join("" if v is None else f"{v:.10g}" for v in row.values()) for row in rows]
+    write_text(file, "\n".join(lines) + "\n")
+
+
+def save_weights(model, file: Path):
+    """All of a model's weights, and of what it holds."""
+    # HDF5 ends the process where the disk is full. It adds up to 3 kB to each weight.
+    room = sum(weight.numpy().nbytes + 4096 for weight in model.weights) + 4096
+    with written_whole(file, room) as partial:
+        model.save_weights(partial)
+
+
+def load_weights(model, file: Path):
+    """Raises UserError for a file that is corrupt or of another model."""
+    try:
+        model.load_weights(file)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(f"{file} is corrupt or of another model: {reason}") from None

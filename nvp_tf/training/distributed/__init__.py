@@ -1,0 +1,1 @@
+"""What a step is spread over: devices of this machine, or several processes that find each other."""

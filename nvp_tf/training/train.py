@@ -1,0 +1,73 @@
+"""Training: a config and a data set in, a run's folder out, through whatever happens on the way."""
+
+from nvp_tf.config.schema import Config
+from nvp_tf.data.pipeline import check_batch_size
+from nvp_tf.data.split import DataSet
+from nvp_tf.errors import UserError
+from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.training.distributed.strategies import make_strategy
+from nvp_tf.training.distributed.workers import Workers
+from nvp_tf.training.divergence import Diverged
+from nvp_tf.training.loop import Training
+
+__all__ = ["Diverged", "check_fits", "make_strategy", "train"]
+
+
+def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=True) -> dict:
+    """Trains to `config.train.steps`, from where the run directory stands, and scores the test split.
+
+    Args:
+      config: the run; `Config.for_data` fits a preset to another data set.
+      dataset: what to train on.
+      run_dir: a folder: new, or of an earlier part of the same run, which goes on to the bit as if
+        it had never stopped.
+      strategy: a `tf.distribute` strategy; None for MirroredStrategy over the devices that are there. Of several
+        workers each calls this with the same arguments; only the chief uses run_dir.
+      progress: whether to tell of steps on stderr, and not of evaluations alone.
+
+    Returns:
+      The test split's figures (`Evaluator.evaluate`), with steps, minutes, parameters and paths.
+
+    Raises:
+      UserError: data of another shape, a folder of another run or of one that is being trained, a full disk.
+      Diverged: after `config.train.rollbacks` times with a lower rate.
+      KeyboardInterrupt: after Ctrl-C; its kind `ResumeLater` after SIGTERM. The state is saved. Of that the kind
+        `WorkerLost` where another worker ended.
+    """
+    check_fits(config, dataset)
+    strategy = strategy or make_strategy("mirrored")
+    check_batch_size(dataset.train, config.train.batch_size)
+    if config.train.batch_size < strategy.num_replicas_in_sync:
+        raise UserError(
+            f"batch_size is {config.train.batch_size}, expected at least one example "
+            f"for each of {strategy.num_replicas_in_sync} replicas"
+        )
+    workers = Workers(strategy)
+    with workers.noticed():
+        _check_same(config, dataset, workers)
+        if not workers.chief:
+            return Training(config, dataset, RunDir(run_dir), strategy, workers, progress).fit()
+        run = RunDir.create(run_dir, config)
+        with run.locked():
+            return Training(config, dataset, run, strategy, workers, progress).fit()
+
+
+def _check_same(config, dataset, workers):
+    """Raises UserError in a worker that does not train what the chief does."""
+    sizes = [dataset.train.size, dataset.valid.size, dataset.test.size]
+    chiefs = workers.from_chief(lambda: {"config": config.to_json(), "sizes": sizes})
+    differences = config.differences(Config.from_json(chiefs["config"]))
+    if sizes != chiefs["sizes"]:
+        differences += [f"examples of {dataset.name}: {sizes} != {chiefs['sizes']}"]
+    if differences:
+        raise UserError(f"worker {workers.index} and the chief train different things: {'; '.join(differences)}")
+
+
+def check_fits(config: Config, dataset: DataSet):
+    """Raises UserError unless the data set has the shape and levels that the model is for."""
+    levels = config.model.pixels.levels if config.model.pixels else None
+    if (dataset.event_shape, dataset.levels) != (config.model.event_shape, levels):
+        raise UserError(
+            f"{dataset.name} has shape {dataset.event_shape} and levels {dataset.levels}, "
+            f"expected {config.model.event_shape} and {levels} as in the config"
+        )

@@ -1,0 +1,82 @@
+"""Commands as a person runs them: fresh processes, and the one tiny run that the system tests share."""
+
+import atexit
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = [f"--set=model.flow.{key}" for key in ("filters=4", "blocks=1", "couplings=1")]
+STEPS, EVERY = 24, 8
+# Warm-up and l2 as in the preset; a rate that moves weights in so few steps.
+BRIEF = [f"--set=train.{key}" for key in (f"steps={STEPS}", f"evaluate_every={EVERY}", "batch_size=32")]
+TRAIN_DIGITS = ["--preset=realnvp_digits", *TINY, *BRIEF, "--noprogress"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def start(command, *arguments):
+    """A process of bin/<command>.py."""
+    line = [sys.executable, str(ROOT / "bin" / f"{command}.py"), *map(str, arguments)]
+    return subprocess.Popen(line, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    """(exit status, stdout, stderr)."""
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def run(command, *arguments):
+    return finish(start(command, *arguments))
+
+
+def figures(command, *arguments):
+    """What a command that succeeds prints: one line of JSON, and nothing else on stdout."""
+    status, out, err = run(command, *arguments)
+    assert status == 0, err
+    [line] = out.splitlines()
+    return json.loads(line)
+
+
+def error_line(result):
+    """The one line of a command that refuses: status 2, nothing on stdout, no traceback."""
+    status, out, err = result
+    assert (status, out) == (2, ""), err
+    assert "Traceback" not in err
+    line = err.splitlines()[-1]
+    assert line.startswith("error: ") and err.count("error: ") == 1, err
+    return line
+
+
+def when(process, happened):
+    """Waits until `happened()`; fails where the process ends first."""
+    deadline = time.monotonic() + 240
+    while not happened():
+        assert process.poll() is None and time.monotonic() < deadline, finish(process)
+        time.sleep(0.001)
+
+
+def consume(script, *arguments, cwd):
+    """A stranger's process: isolated, elsewhere, without this package on its path."""
+    line = [sys.executable, "-I", "-c", script, *map(str, arguments)]
+    done = subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@functools.cache
+def digits_run():
+    """(run_dir, what bin/train.py printed) of an uninterrupted tiny run; made once a session, to be read only."""
+    folder = Path(tempfile.mkdtemp(prefix="nvp_tf-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder / "run", figures("train", *TRAIN_DIGITS, f"--run_dir={folder / 'run'}")
+
+
+def leftovers(folder):
+    return [str(path) for path in Path(folder).rglob("*partial*")]
