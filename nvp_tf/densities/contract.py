@@ -17,7 +17,7 @@ import tensorflow as tf
 from nvp_tf.data.split import DataSet, Split
 from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.errors import UserError
-from nvp_tf.sections import Section
+from nvp_tf.config.codec import Section
 
 KINDS = ("exact", "bound", "estimate")
 NOISE_SEED = 2018  # of a score's own draws: fixed, so that the same image has the same score
@@ -101,6 +101,7 @@ class Density:
     def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float32"):
         self.domain, self.seed, self.dtype = domain, seed, dtype
         self.settings = self.Settings() if settings is None else settings
+        keras.utils.set_random_seed(seed)  # of the initial weights; nothing later draws from it
         self.model = self._build()
 
     # What a family writes.

@@ -14,7 +14,7 @@ import math
 
 import tensorflow as tf
 
-from nvp_tf.objectives import bits_per_dim
+from nvp_tf.models.objectives import bits_per_dim
 
 __all__ = ["bits_per_dim", "cell_noise", "density_of_dequantized", "importance_weighted", "log_weight_mean"]
 

@@ -1,5 +1,6 @@
 """Gradient descent under a budget: as many steps as it holds, the weights that score best on validation data kept."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -50,30 +51,30 @@ class Descent:
         self.batch_size = min(batch_size, train.size)
         self.batches = iter(training_batches(train, self.batch_size, seed))
         self.held_out = first_rows(valid, VALIDATED)
-        self.steps, self.training, self.losses = 0, 0.0, []
+        self.steps, self.losses = 0, []
+        self.timed, self.training = 0, 0.0  # steps and seconds of all calls but the first
         self.best, self.evaluation = None, 0.0
         self.call = tf.function(self._steps(step), autograph=False)
 
     def run(self, budget: Budget) -> Fit:
         """Trains, and leaves the best weights in `density.model`."""
         fit, count, due = Fit(), 1, 1 / EVALUATIONS
-        fit.ended = "budget"
         while not self._spent(budget):
+            if budget.steps is not None:  # an evaluation is of the same step each time
+                count = max(1, min(count, math.ceil(min(due, 1.0) * budget.steps) - self.steps))
             seconds = self._call(budget, count)
             if not np.isfinite(self.losses[-1]):
-                fit.ended = f"loss {self.losses[-1]:g} at step {self.steps}"
+                fit.ended = f"a loss of {self.losses[-1]:g} at step {self.steps}"
                 break
             count = _next_count(count, seconds)
-            if budget.steps is not None:
-                count = max(1, min(count, budget.steps - self.steps))
             if budget.fraction(self.steps) >= due:
                 due = self._evaluate(fit, budget)
-        if self.losses and not (fit.rows and fit.rows[-1]["steps"] == self.steps) and np.isfinite(self.losses[-1]):
+        if self.losses and np.isfinite(self.losses[-1]):
             self._evaluate(fit, budget)
         if self.best:
             self.density.model.set_weights(self.best[1])
         fit.seconds, fit.steps, fit.best = budget.used, self.steps, self.best and self.best[0]
-        fit.images_per_second = self.steps * self.batch_size / self.training if self.training else None
+        fit.images_per_second = self.timed * self.batch_size / self.training if self.timed else None
         return fit
 
     def _spent(self, budget):
@@ -85,11 +86,11 @@ class Descent:
         total = budget.steps or (int(self.steps / fraction) if self.steps and fraction else _UNKNOWN)
         began = time.perf_counter()
         done, loss = self.call(self.batches, tf.constant(count), tf.constant(self.steps, tf.int64), float(total))
-        seconds = time.perf_counter() - began
+        done, seconds = int(done), time.perf_counter() - began
         self.losses.append(float(loss))
         if self.steps:  # the first call is traced
-            self.training += seconds * self.steps / (self.steps + int(done)) if not self.training else seconds
-        self.steps += int(done)
+            self.timed, self.training = self.timed + done, self.training + seconds
+        self.steps += done
         return seconds
 
     def _evaluate(self, fit, budget):

@@ -1,8 +1,11 @@
 """Families that minimize a loss by Adam."""
 
+from dataclasses import dataclass
+
 import keras
 import tensorflow as tf
 
+from nvp_tf.config.codec import Section, number
 from nvp_tf.data.split import Split
 from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.densities.contract import Density
@@ -11,8 +14,17 @@ from nvp_tf.densities.descent import Descent, cosine
 _WARM_UP = 50  # steps
 
 
+@dataclass(frozen=True)
+class Trainable(Section):
+    """How a `GradientDensity` is trained."""
+
+    batch_size: int = number(100, 1)
+    learning_rate: float = number(0.001, 0.0)
+    clip_norm: float = number(100.0, 0.0)  # of the gradient of the mean nats an example, over all weights
+
+
 class GradientDensity(Density):
-    """A family with a loss; its `Settings` have `batch_size`, `learning_rate` and `clip_norm`.
+    """A family with a loss; its `Settings` are a `Trainable`.
 
     The learning rate rises over the first 50 steps and falls to 0 by a half cosine over the budget.
     """
