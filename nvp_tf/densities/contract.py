@@ -14,10 +14,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nvp_tf.config.codec import Section
 from nvp_tf.data.split import DataSet, Split
 from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.errors import UserError
-from nvp_tf.config.codec import Section
 
 KINDS = ("exact", "bound", "estimate")
 NOISE_SEED = 2018  # of a score's own draws: fixed, so that the same image has the same score
@@ -59,7 +59,7 @@ class Domain:
         """Of a data set; vectors are brought to mean 0 and deviation 1 over the training examples."""
         if dataset.levels is not None:
             return cls(tuple(dataset.event_shape), dataset.levels)
-        rows = first_rows(dataset.train, 10_000).astype(np.float64)
+        rows = examples(dataset.train, 10_000).astype(np.float64)
         scale = rows.std(axis=0)
         scale = np.where(scale > _NARROW * (1 + np.abs(rows).max(axis=0)), scale, 1.0)
         return cls(tuple(dataset.event_shape), None, tuple(rows.mean(axis=0).tolist()), tuple(scale.tolist()))
@@ -106,8 +106,8 @@ class Density:
 
     # What a family writes.
 
-    def _build(self) -> keras.layers.Layer:
-        """The Keras layer or model that holds all weights, built."""
+    def _build(self) -> keras.Model:
+        """The Keras model that holds all weights, built."""
         raise NotImplementedError
 
     @property
@@ -284,7 +284,7 @@ class Unfit(UserError):
     """A family asked for a domain that it is not for. The message says why."""
 
 
-def first_rows(split: Split, most: int) -> np.ndarray:
-    """The first examples of a split, at most so many, as an array."""
-    index = np.arange(min(split.size, most))
+def examples(split: Split, most: int) -> np.ndarray:
+    """At most so many examples of a split as an array, evenly spaced: a folder's are sorted."""
+    index = np.linspace(0, split.size - 1, min(split.size, most)).round().astype(np.int64)
     return np.asarray(split.read(tf.constant(index), tf.stack([tf.zeros_like(index), index], axis=1)))

@@ -10,7 +10,7 @@ import tensorflow as tf
 from nvp_tf.data.pipeline import training_batches
 from nvp_tf.data.split import Split
 from nvp_tf.densities.budget import Budget, Fit
-from nvp_tf.densities.contract import Density, first_rows
+from nvp_tf.densities.contract import Density, examples
 
 VALIDATED = 1000  # examples that a choice is made by
 EVALUATIONS = 20  # of a budget, at most
@@ -50,7 +50,7 @@ class Descent:
         self.density, self.settle = density, settle
         self.batch_size = min(batch_size, train.size)
         self.batches = iter(training_batches(train, self.batch_size, seed))
-        self.held_out = first_rows(valid, VALIDATED)
+        self.held_out = examples(valid, VALIDATED)
         self.steps, self.losses = 0, []
         self.timed, self.training = 0, 0.0  # steps and seconds of all calls but the first
         self.best, self.evaluation = None, 0.0

@@ -5,7 +5,11 @@ import importlib
 from nvp_tf.errors import UserError
 
 _HOMES = {
+    "mixture_diagonal": "mixture:DiagonalMixture",
+    "mixture_full": "mixture:FullMixture",
+    "mixture_factors": "factor_analysers:FactorMixture",
     "flow": "flow:FlowDensity",
+    "vae": "vae_density:VaeDensity",
 }
 
 
