@@ -1,0 +1,72 @@
+"""What a decoder says of an example given its latents: p(x | z), each entry independent of the others.
+
+Both take the decoder's outputs [n, ..., 2 c] for x [n, ..., c]: along the last axis the locations, then the
+logarithms of the scales. x is in standard units: about 0, of a scale about 1.
+"""
+
+import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
+
+
+class Gaussian:
+    """p(x | z) = N(x; m(z), s(z)^2): a density."""
+
+    def log_prob(self, x: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """[n] nats of x [n, *event]."""
+        return _sum_event(self._distribution(outputs).log_prob(x))
+
+    def mean(self, outputs: tf.Tensor) -> tf.Tensor:
+        """E[x | z], [n, *event]."""
+        return tf.split(outputs, 2, axis=-1)[0]
+
+    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """x ~ p(x | z), [n, *event]; seed int64 [2]."""
+        return self._distribution(outputs).sample(seed=_tfp_seed(seed))
+
+    def _distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
+        mean, log_scale = tf.split(outputs, 2, axis=-1)
+        return tfd.Normal(mean, tf.exp(log_scale))
+
+
+class DiscretizedLogistic:
+    """P(k | z) = F((k + 1/2 - m) / s) - F((k - 1/2 - m) / s) of the integers k of 0 .. levels - 1, F the sigmoid.
+
+    The first and the last integer take their tails, so that the probabilities sum to 1 (Kingma et al. 2016,
+    Salimans et al. 2017). x = 2 k / (levels - 1) - 1 is k in standard units, of which m and s are, too.
+
+    Args:
+      levels: how many integers, at least 2.
+    """
+
+    def __init__(self, levels: int):
+        self.levels = levels
+        self.half = (levels - 1) / 2
+
+    def log_prob(self, x: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """[n] nats of x [n, *event], of the integers themselves."""
+        return _sum_event(self._distribution(outputs).log_prob(tf.round((x + 1) * self.half)))
+
+    def mean(self, outputs: tf.Tensor) -> tf.Tensor:
+        """The logistics' locations within the range of x, [n, *event]."""
+        return tf.clip_by_value(tf.split(outputs, 2, axis=-1)[0], -1, 1)
+
+    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """x ~ P(x | z), [n, *event]; seed int64 [2]."""
+        return self._distribution(outputs).sample(seed=_tfp_seed(seed)) / self.half - 1
+
+    def _distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
+        mean, log_scale = tf.split(outputs, 2, axis=-1)
+        logistic = tfd.Logistic((mean + 1) * self.half, tf.exp(log_scale) * self.half)
+        # Quantized rounds up: from half a level below.
+        below = tfd.TransformedDistribution(logistic, tfb.Shift(tf.constant(-0.5, outputs.dtype)))
+        return tfd.QuantizedDistribution(below, low=0, high=self.levels - 1)
+
+
+def _sum_event(value: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(value, axis=list(range(1, value.shape.rank)))
+
+
+def _tfp_seed(seed: tf.Tensor) -> tf.Tensor:
+    """TFP wants int32 [2]."""
+    return tf.random.stateless_uniform([2], seed, None, None, tf.int32)
