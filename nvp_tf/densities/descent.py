@@ -59,6 +59,7 @@ class Descent:
     def run(self, budget: Budget) -> Fit:
         """Trains, and leaves the best weights in `density.model`."""
         fit, count, due = Fit(), 1, 1 / EVALUATIONS
+        self.density.scores(self.held_out[:1])  # traced: what an evaluation takes is measured later
         while not self._spent(budget):
             if budget.steps is not None:  # an evaluation is of the same step each time
                 count = max(1, min(count, math.ceil(min(due, 1.0) * budget.steps) - self.steps))
@@ -85,7 +86,8 @@ class Descent:
         fraction = budget.fraction(self.steps)
         total = budget.steps or (int(self.steps / fraction) if self.steps and fraction else _UNKNOWN)
         began = time.perf_counter()
-        done, loss = self.call(self.batches, tf.constant(count), tf.constant(self.steps, tf.int64), float(total))
+        first, total = tf.constant(self.steps, tf.int64), tf.constant(total, tf.float32)
+        done, loss = self.call(self.batches, tf.constant(count), first, total)
         done, seconds = int(done), time.perf_counter() - began
         self.losses.append(float(loss))
         if self.steps:  # the first call is traced

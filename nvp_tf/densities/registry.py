@@ -8,6 +8,9 @@ _HOMES = {
     "mixture_diagonal": "mixture:DiagonalMixture",
     "mixture_full": "mixture:FullMixture",
     "mixture_factors": "factor_analysers:FactorMixture",
+    "made": "autoregressive:MadeDensity",
+    "maf": "maf:MafDensity",
+    "iaf": "maf:IafDensity",
     "flow": "flow:FlowDensity",
     "vae": "vae_density:VaeDensity",
 }
