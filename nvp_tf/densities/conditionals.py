@@ -76,8 +76,8 @@ class LogisticMixture:
         )
         half, drawn = (self.levels - 1) / 2, []
         for c in range(self.channels):
-            before = tf.stack(drawn, axis=-1) / half - 1 if drawn else None
-            centre = location[..., 0, c] + self._shift(slopes, before and before[..., None, :], c)[..., 0]
+            before = tf.stack(drawn, axis=-1)[..., None, :] / half - 1 if c else None
+            centre = location[..., 0, c] + self._shift(slopes, before, c)[..., 0]
             value = (centre + tf.exp(log_scale[..., 0, c]) * noise[1][..., c] + 1) * half
             drawn.append(tf.clip_by_value(tf.math.ceil(value - 0.5), 0, self.levels - 1))
         return tf.stack(drawn, axis=-1)

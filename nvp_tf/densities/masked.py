@@ -57,17 +57,18 @@ def left_of(size: int, centre: bool) -> np.ndarray:
 
 
 class MaskedDense(keras.layers.Layer):
-    """x [n, a] -> x (kernel * mask) + bias, [n, b].
+    """x [..., a] -> x (kernel * mask) + bias, [..., b].
 
     Args:
       mask: bool [a, b].
       activation: as of `keras.layers.Dense`.
       gain: of the initial kernel: deviation gain / sqrt(what an output sees).
-      bias: [b], the initial one; zeros where it is None.
+      bias: [b], the initial one; zeros where it is None; False for none, as there must be before a sum
+        (WORKSPACE.md, traps).
     """
 
     def __init__(
-        self, mask: np.ndarray, activation=None, gain: float = 2**0.5, bias: np.ndarray | None = None, **kwargs
+        self, mask: np.ndarray, activation=None, gain: float = 2**0.5, bias: np.ndarray | bool | None = None, **kwargs
     ):
         super().__init__(**kwargs)
         self.mask, self.activation = mask, keras.activations.get(activation)
@@ -80,14 +81,20 @@ class MaskedDense(keras.layers.Layer):
             return keras.initializers.RandomNormal(stddev=1.0)(shape, dtype) * tf.constant(deviation, dtype)
 
         self.kernel = self.add_weight(name="kernel", shape=self.mask.shape, initializer=normal)
-        initial = (
-            "zeros" if self.initial_bias is None else lambda shape, dtype=None: tf.constant(self.initial_bias, dtype)
-        )
-        self.bias = self.add_weight(name="bias", shape=self.mask.shape[1:], initializer=initial)
+        self.bias = None
+        if self.initial_bias is not False:
+            zeros = np.zeros(self.mask.shape[1])
+            initial = keras.initializers.Constant(zeros if self.initial_bias is None else self.initial_bias)
+            self.bias = self.add_weight(name="bias", shape=self.mask.shape[1:], initializer=initial)
         self.built = True
 
     def call(self, x):
-        return self.activation(tf.matmul(x, self.masked_kernel()) + self.bias)
+        kernel = self.masked_kernel()
+        y = tf.matmul(tf.reshape(x, [-1, kernel.shape[0]]) if x.shape.rank > 2 else x, kernel)
+        y = y if self.bias is None else y + self.bias
+        if x.shape.rank > 2:
+            y = tf.reshape(y, tf.concat([tf.shape(x)[:-1], [kernel.shape[1]]], axis=0))
+        return self.activation(y)
 
     def masked_kernel(self) -> tf.Tensor:
         """[a, b]."""
@@ -98,8 +105,7 @@ class MaskedDense(keras.layers.Layer):
 class MaskedConv2D(keras.layers.Layer):
     """A convolution, stride 1, that sees of each pixel's neighbourhood what the mask has; zeros beyond the border.
 
-    Only the smallest box around the mask is convolved with: half a square costs half. There is no bias, for none
-    may stand before a sum (WORKSPACE.md, traps).
+    Only the smallest box around the mask is convolved with: half a square costs half. There is no bias.
 
     Args:
       filters: outputs.

@@ -11,8 +11,10 @@ _HOMES = {
     "made": "autoregressive:MadeDensity",
     "maf": "maf:MafDensity",
     "iaf": "maf:IafDensity",
+    "pixelcnn": "pixelcnn:PixelCnnDensity",
     "flow": "flow:FlowDensity",
     "vae": "vae_density:VaeDensity",
+    "contrastive": "contrastive:Contrastive",
 }
 
 
