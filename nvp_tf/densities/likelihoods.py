@@ -5,8 +5,9 @@ logarithms of the scales. x is in standard units: about 0, of a scale about 1.
 """
 
 import tensorflow as tf
-from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
+
+from nvp_tf.densities.conditionals import discretized_logistic
 
 
 class Gaussian:
@@ -30,10 +31,9 @@ class Gaussian:
 
 
 class DiscretizedLogistic:
-    """P(k | z) = F((k + 1/2 - m) / s) - F((k - 1/2 - m) / s) of the integers k of 0 .. levels - 1, F the sigmoid.
+    """P(k | z) of the integers 0 .. levels - 1 by `conditionals.discretized_logistic`: a mass.
 
-    The first and the last integer take their tails, so that the probabilities sum to 1 (Kingma et al. 2016,
-    Salimans et al. 2017). x = 2 k / (levels - 1) - 1 is k in standard units, of which m and s are, too.
+    x = 2 k / (levels - 1) - 1 is k in standard units, of which the locations and the scales are, too.
 
     Args:
       levels: how many integers, at least 2.
@@ -56,11 +56,7 @@ class DiscretizedLogistic:
         return self._distribution(outputs).sample(seed=_tfp_seed(seed)) / self.half - 1
 
     def _distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
-        mean, log_scale = tf.split(outputs, 2, axis=-1)
-        logistic = tfd.Logistic((mean + 1) * self.half, tf.exp(log_scale) * self.half)
-        # Quantized rounds up: from half a level below.
-        below = tfd.TransformedDistribution(logistic, tfb.Shift(tf.constant(-0.5, outputs.dtype)))
-        return tfd.QuantizedDistribution(below, low=0, high=self.levels - 1)
+        return discretized_logistic(*tf.split(outputs, 2, axis=-1), self.levels)
 
 
 def _sum_event(value: tf.Tensor) -> tf.Tensor:

@@ -5,15 +5,18 @@ import math
 import keras
 import tensorflow as tf
 
-LOWEST = -7.0  # of the logarithm of a decoder's scale, in standard units: below it a density has no end
+from nvp_tf.densities.conditionals import LEAST_LOG_SCALE
 
 
 class FlooredScale(keras.layers.Layer):
-    """(m, r) -> (m, LOWEST + softplus(r - LOWEST)) along the last axis: r itself, but never below LOWEST."""
+    """(m, r) -> (m, a + softplus(r - a)) along the last axis, a = LEAST_LOG_SCALE: r itself, but never below a.
+
+    Without an end to log s from below, a density has none from above.
+    """
 
     def call(self, outputs: tf.Tensor) -> tf.Tensor:
         location, raw = tf.split(outputs, 2, axis=-1)
-        return tf.concat([location, LOWEST + tf.nn.softplus(raw - LOWEST)], axis=-1)
+        return tf.concat([location, LEAST_LOG_SCALE + tf.nn.softplus(raw - LEAST_LOG_SCALE)], axis=-1)
 
 
 class SharedScale(keras.layers.Layer):

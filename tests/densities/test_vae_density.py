@@ -8,10 +8,10 @@ from scipy.stats import logistic, multivariate_normal, norm
 from nvp_tf.data.split import ArraySplit
 from nvp_tf.densities import saved
 from nvp_tf.densities.budget import Budget
+from nvp_tf.densities.conditionals import LEAST_LOG_SCALE
 from nvp_tf.densities.contract import Domain, Unfit
 from nvp_tf.densities.likelihoods import DiscretizedLogistic
 from nvp_tf.densities.vae_density import VaeDensity, VaeSettings
-from nvp_tf.densities.vae_networks import LOWEST
 
 TOY = Domain((2, 2, 1), 4)
 SMALL = {"latents": 2, "layers": 1, "units": 8, "filters": 2, "draws": 20}
@@ -144,4 +144,4 @@ def test_refusals():
 def test_scales_have_a_floor():
     density = made("gaussian", "dense")
     floored = density.model.decoder.layers[-1](tf.constant([[0.0, -1e6], [0.0, 3.0]], tf.float64))
-    np.testing.assert_allclose(floored, [[0, LOWEST], [0, 3]], atol=1e-4)
+    np.testing.assert_allclose(floored, [[0, LEAST_LOG_SCALE], [0, 3]], atol=1e-4)
