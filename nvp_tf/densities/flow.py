@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from nvp_tf.config.codec import Section
 from nvp_tf.config.schema import ModelConfig, TrainConfig
 from nvp_tf.densities.contract import Density
 from nvp_tf.densities.conversion import cell_noise, importance_weighted
 from nvp_tf.models.build import build
-from nvp_tf.config.codec import Section
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,13 @@ class GatedLayer(keras.layers.Layer):
       filters: of v and h.
       size: of the square that is masked, odd.
       first: whether v and h are the image, of which a pixel must not see itself.
+      last: whether nobody asks for v'.
     """
 
-    def __init__(self, filters: int, size: int, first: bool, **kwargs):
+    def __init__(self, filters: int, size: int, first: bool, last: bool, **kwargs):
         super().__init__(**kwargs)
         dtype = self.dtype_policy
-        self.first, self.filters = first, filters
+        self.first, self.last, self.filters = first, last, filters
         self.above = MaskedConv2D(2 * filters, rows_above(size, centre=not first), dtype=dtype, name="above")
         self.left = MaskedConv2D(2 * filters, left_of(size, centre=not first), dtype=dtype, name="left")
         everything = _full(2 * filters, 2 * filters)
@@ -43,23 +44,25 @@ class GatedLayer(keras.layers.Layer):
         self.left.build(input_shape)
         self.link.build(None)
         self.out.build(None)
-        self.biases = [
-            self.add_weight(name=name, shape=(2 * self.filters,), initializer="zeros") for name in ("bias_v", "bias_h")
-        ]
+        self.horizontal_bias = self._bias("horizontal_bias")
+        self.vertical_bias = None if self.last else self._bias("vertical_bias")
         self.built = True
 
     def call(self, v, h):
         above = self.above(v)
         return self.vertical(above), self.horizontal(self.left(h), self.link(above), h)
 
-    def vertical(self, above: tf.Tensor) -> tf.Tensor:
+    def vertical(self, above: tf.Tensor) -> tf.Tensor | None:
         """v' of conv_v(v)."""
-        return _gate(above + self.biases[0])
+        return None if self.last else _gate(above + self.vertical_bias)
 
     def horizontal(self, left: tf.Tensor, linked: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
         """h' of conv_h(h), link(conv_v(v)), and h."""
-        after = self.out(_gate(left + linked + self.biases[1]))
+        after = self.out(_gate(left + linked + self.horizontal_bias))
         return after if self.first else h + after
+
+    def _bias(self, name):
+        return self.add_weight(name=name, shape=(2 * self.filters,), initializer="zeros")
 
 
 class PixelCNN(keras.Model):
@@ -77,7 +80,8 @@ class PixelCNN(keras.Model):
         dtype = self.dtype_policy
         sizes = [first_size] + [size] * (layers - 1)
         self.gated = [
-            GatedLayer(filters, side, first=not i, dtype=dtype, name=f"layer_{i}") for i, side in enumerate(sizes)
+            GatedLayer(filters, side, first=not i, last=i == layers - 1, dtype=dtype, name=f"layer_{i}")
+            for i, side in enumerate(sizes)
         ]
         self.hidden = MaskedDense(_full(filters, hidden), "relu", dtype=dtype, name="hidden")
         self.outputs_layer = MaskedDense(

@@ -14,12 +14,12 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from nvp_tf.config.codec import decode, encode
 from nvp_tf.densities import registry
 from nvp_tf.densities.contract import Density, Domain
 from nvp_tf.errors import UserError
 from nvp_tf.files import write_text
 from nvp_tf.runs.run_dir import load_weights, save_weights
-from nvp_tf.config.codec import decode, encode
 
 CONFIG, WEIGHTS, METADATA = "config.json", "best.weights.h5", "metadata.json"
 
