@@ -39,6 +39,6 @@ def train(config: Config, data, run_dir, progress=True):
       UserError: data that the model is not for, or a folder of another run.
     """
     dataset = data if isinstance(data, DataSet) else from_arrays(data)
-    config = config.for_data(DataConfig(dataset.name), dataset.event_shape, dataset.levels)
+    config = config.for_data(DataConfig(dataset.name), dataset.event)
     train_run(config, dataset, run_dir, progress=progress)
     return load(run_dir)

@@ -4,25 +4,32 @@ import json
 import os
 import signal
 import sys
+from types import ModuleType
+from typing import NoReturn
 
 from absl import app, flags, logging
 
 from nvp_tf.errors import ResumeLater, UserError, WorkerLost
 
 
-def run(main, positional=0, foreign=False):
-    """Parses flags and runs `main(*words)`, which returns the figures to print.
+def run(command: ModuleType) -> None:
+    """Parses flags and runs `command.main(*words)`, which returns the figures to print.
 
-    words: what is no flag, at most `positional` of them; with `foreign` also flags that are not ours.
+    Args:
+      command: a module with `main`, its flags, and a docstring for `--help`. POSITIONAL, where it has that: how many
+        words may be no flags; FOREIGN: whether flags that are not ours are words, too.
 
     stdout gets one line of JSON, stderr everything else. Exit status: 0 done, 2 a mistake that can
     be mended (one line says which), 75 stopped by SIGTERM with its work saved (the same command goes on),
     130 interrupted.
     """
     if any(argument.lstrip("-") in ("help", "helpfull", "helpshort") for argument in sys.argv[1:]):
-        print(f"{sys.modules['__main__'].__doc__}\n{flags.FLAGS.main_module_help()}")
+        print(f"{command.__doc__}\n{flags.FLAGS.module_help(command.__name__)}")
         sys.exit(0)
-    app.run(lambda argv: _report(lambda: main(*argv[1:])), flags_parser=lambda argv: _parse(argv, positional, foreign))
+    words, foreign = getattr(command, "POSITIONAL", 0), getattr(command, "FOREIGN", False)
+    app.run(
+        lambda argv: _report(lambda: command.main(*argv[1:])), flags_parser=lambda argv: _parse(argv, words, foreign)
+    )
 
 
 def end_at_sigterm(what):
@@ -58,9 +65,9 @@ def _parse(argv, positional, foreign):
     try:
         arguments = flags.FLAGS(argv, known_only=foreign)
     except flags.Error as error:
-        _fail(error)
+        fail(error)
     if len(arguments) > 1 + positional:
-        _fail(f"unexpected argument {arguments[1 + positional]!r}: every value is given as --flag=value")
+        fail(f"unexpected argument {arguments[1 + positional]!r}: every value is given as --flag=value")
     return arguments
 
 
@@ -68,7 +75,7 @@ def _report(main):
     try:
         print(json.dumps(main()))
     except (UserError, OSError) as error:
-        _fail(error)
+        fail(error)
     except ResumeLater as error:
         print(error, file=sys.stderr, flush=True)
         if isinstance(error, WorkerLost):
@@ -79,6 +86,7 @@ def _report(main):
         sys.exit(130)
 
 
-def _fail(error):
+def fail(error: Exception | str) -> NoReturn:
+    """Ends the command with status 2 and one line on stderr."""
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(2)

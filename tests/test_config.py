@@ -14,6 +14,7 @@ from nvp_tf.config.schema import (
     VectorRealNVPConfig,
 )
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 
 IMAGES = Config(ModelConfig((8, 8, 1), RealNVPConfig(), PixelsConfig(17)), DataConfig("digits"), TrainConfig())
 NICE = dataclasses.replace(IMAGES, model=ModelConfig((8, 8, 1), NICEConfig(), PixelsConfig(), "logistic"))
@@ -155,10 +156,13 @@ def test_differences():
 def test_for_data(config, levels, pixels):
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, flow=NICEConfig()))
     data = DataConfig("other", flips=True)
-    found = config.for_data(data, [4, 2, 3], levels)
+    found = config.for_data(data, Event((4, 2, 3), levels))
     model = dataclasses.replace(config.model, event_shape=(4, 2, 3), pixels=pixels)
     assert found == Config(model, data, config.train)
 
 
 def test_for_data_of_an_impossible_shape():
-    check(lambda: IMAGES.for_data(IMAGES.data, (3, 3, 1), 17), "event_shape is (3, 3, 1), expected height and width")
+    check(
+        lambda: IMAGES.for_data(IMAGES.data, Event((3, 3, 1), 17)),
+        "event_shape is (3, 3, 1), expected height and width",
+    )

@@ -14,6 +14,7 @@ from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import from_arrays
 from nvp_tf.data.split import DataSet, Split
 from nvp_tf.evaluation.evaluator import Evaluator
+from nvp_tf.event import Event
 from nvp_tf.runs.run_dir import RunDir
 from nvp_tf.training import steps
 from nvp_tf.training.distributed.strategies import make_strategy
@@ -73,14 +74,14 @@ class SpoiltFrom(Split):
 
 def vectors(*keys):
     config = nvp_tf.preset("realnvp_two_moons", "model.flow.couplings=2", "train.batch_size=8", *keys)
-    return config.for_data(DataConfig("vectors"), (3,), None)
+    return config.for_data(DataConfig("vectors"), Event((3,)))
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_nan_in_the_data_ends_it_and_the_last_good_state_stays(number, tmp_path):
     config = vectors("train.evaluate_every=4", "train.steps=20", f"train.rollbacks={2 * (number - 1)}")
     whole, spoilt = SpoiltFrom(10**9), SpoiltFrom(8 * 9 + 6)  # of two replicas, the second's
-    data = DataSet("spoilt", (3,), None, spoilt, whole, whole)
+    data = DataSet("spoilt", Event((3,)), spoilt, whole, whole)
     strategy = make_strategy("none" if number == 1 else "mirrored")
     assert strategy.num_replicas_in_sync == number
     times = "3 times, the last at" if number == 2 else "at"

@@ -82,7 +82,7 @@ def test_libraries():
     for file, tree in FILES.items():
         at_once = libraries(ast.Module([n for n in tree.body if not isinstance(n, ast.FunctionDef)], []))
         if file == NAMES or room(file) in WITHOUT_TENSORFLOW:
-            assert not at_once & {"tensorflow", "keras", "numpy"}, file
+            assert not at_once & {"tensorflow", "keras", "numpy"}, file  # `--help` is quick
         assert "tensorflow_probability" not in libraries(tree) or file in PROBABILITY, file
 
 

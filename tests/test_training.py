@@ -16,6 +16,7 @@ from nvp_tf.data.arrays import from_arrays
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import ResumeLater
 from nvp_tf.evaluation.evaluator import Evaluator
+from nvp_tf.event import Event
 from nvp_tf.runs.run_dir import RunDir
 from nvp_tf.training import steps
 from nvp_tf.training.distributed.strategies import make_strategy
@@ -80,7 +81,7 @@ def train_vectors(run_dir, evaluate_every=1):
     keys = ("model.flow.couplings=2", "train.batch_size=8", "train.steps=4", f"train.evaluate_every={evaluate_every}")
     config = nvp_tf.preset("realnvp_two_moons", *keys)
     vectors = from_arrays(np.random.RandomState(0).randn(40, 3).astype(np.float32))
-    config = config.for_data(DataConfig("arrays"), (3,), None)
+    config = config.for_data(DataConfig("arrays"), Event((3,)))
     train(config, vectors, run_dir, replicas(1), progress=False)
 
 

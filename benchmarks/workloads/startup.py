@@ -23,7 +23,6 @@ def run(rounds=5, say=print) -> dict:
     """
     lines = {f"bin/{file.name} --help": [file, "--help"] for file in sorted((ROOT / "bin").glob("*.py"))}
     lines |= {f"import {name}": ["-c", f"import {name}"] for name in IMPORTS}
-    lines.pop("bin/demo_client.py --help")  # no command: bin/demo calls it
     seconds = {what: [] for what in lines}
     with machine.Bystanders() as bystanders:
         for number in range(rounds):

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from nvp_tf.config.codec import Section, choice, decode, encode, flatten, number
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,10 @@ class ModelConfig(Section):
     pixels: PixelsConfig | None = None
     prior: str = choice("normal", "normal", "logistic")
     whitening: WhiteningConfig | None = None
+
+    @property
+    def event(self) -> Event:
+        return Event(self.event_shape, self.pixels and self.pixels.levels)
 
     def __post_init__(self):
         super().__post_init__()
@@ -230,10 +235,11 @@ class Config(Section):
                 node[last] = raw
         return decode(type(self), value, "config")
 
-    def for_data(self, data: DataConfig, event_shape, levels) -> "Config":
+    def for_data(self, data: DataConfig, event: Event) -> "Config":
         """A copy for another data set, whose shape and levels the model takes on."""
-        pixels = dataclasses.replace(self.model.pixels or PixelsConfig(), levels=levels) if levels else None
-        model = dataclasses.replace(self.model, event_shape=tuple(event_shape), pixels=pixels)
+        pixels = self.model.pixels or PixelsConfig()
+        pixels = dataclasses.replace(pixels, levels=event.levels) if event.is_image else None
+        model = dataclasses.replace(self.model, event_shape=tuple(event.shape), pixels=pixels)
         return dataclasses.replace(self, model=model, data=data)
 
     def differences(self, other: "Config") -> list[str]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 
 _HELD_OUT = 10  # One example in so many for each split that is not given.
 
@@ -36,7 +37,7 @@ def from_arrays(train, valid=None, test=None, levels=256, name="arrays"):
             )
     parts = _complete(parts, name)
     splits = {part: ArraySplit(array) for part, array in parts.items()}
-    return DataSet(name=name, event_shape=shape, levels=levels if kind == np.uint8 else None, **splits)
+    return DataSet(name=name, event=Event(shape, levels if kind == np.uint8 else None), **splits)
 
 
 def _complete(parts, name):

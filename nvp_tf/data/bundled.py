@@ -3,6 +3,7 @@
 import numpy as np
 
 from nvp_tf.data.split import ArraySplit, DataSet
+from nvp_tf.event import Event
 
 
 def two_moons(config):
@@ -15,7 +16,7 @@ def two_moons(config):
         part: ArraySplit(make_moons(size, noise=0.1, random_state=number)[0].astype(np.float32))
         for number, (part, size) in enumerate(sizes.items())
     }
-    return DataSet(name="two_moons", event_shape=(2,), levels=None, **splits)
+    return DataSet(name="two_moons", event=Event((2,)), **splits)
 
 
 def digits(config):
@@ -28,8 +29,7 @@ def digits(config):
     test, valid, train = np.split(images[np.random.RandomState(0).permutation(len(images))], [297, 397])
     return DataSet(
         name="digits",
-        event_shape=(8, 8, 1),
-        levels=17,
+        event=Event((8, 8, 1), 17),
         train=ArraySplit(train),
         valid=ArraySplit(valid),
         test=ArraySplit(test),

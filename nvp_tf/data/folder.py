@@ -11,6 +11,7 @@ from nvp_tf.data.prepared import PreparedSplit
 from nvp_tf.data.preparing import prepare
 from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 from nvp_tf.pictures.files import centre, list_pictures, pixels, scaled
 
 _SPLIT_FOLDERS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
@@ -47,7 +48,7 @@ def folder(config):
     splits = {
         part: PreparedSplit(images, (config.size, config.size), rows, config.crops) for part, rows in parts.items()
     }
-    return DataSet(name="folder", event_shape=(config.size, config.size, images.channels), levels=256, **splits)
+    return DataSet(name="folder", event=Event((config.size, config.size, images.channels), 256), **splits)
 
 
 def _source(config, root, paths):

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from nvp_tf.data.random_integers import random_integers
 from nvp_tf.data.split import ArraySplit, DataSet, Split
+from nvp_tf.event import Event
 
 _CROP = 2  # Stream of random_integers.
 _SIDE = 32  # Pixels.
@@ -36,8 +37,7 @@ def photos(config):
 
     return DataSet(
         name="photos",
-        event_shape=(_SIDE, _SIDE, 3),
-        levels=256,
+        event=Event((_SIDE, _SIDE, 3), 256),
         train=FreshCrops(pixels, corners["train"], width, _SIZES["train"]),
         valid=held_out("valid", 0),
         test=held_out("test", 1),

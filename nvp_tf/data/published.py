@@ -6,6 +6,7 @@ from nvp_tf.data.prepared import PreparedSplit
 from nvp_tf.data.preparing import prepare
 from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 
 _MOST_HELD_OUT = 5000  # Images; otherwise a twentieth.
 
@@ -25,7 +26,7 @@ def published_arrays(name, train, test, valid=None, held_out=None):
         rest = _rest(name, len(train), held_out)
         train, valid = train[:rest], train[rest:]
     splits = {"train": ArraySplit(train), "valid": ArraySplit(valid), "test": ArraySplit(test)}
-    return DataSet(name=name, event_shape=train.shape[1:], levels=256, **splits)
+    return DataSet(name=name, event=Event(train.shape[1:], 256), **splits)
 
 
 def published_images(name, train, test, valid=None, held_out=None, window=None):
@@ -51,7 +52,7 @@ def published_images(name, train, test, valid=None, held_out=None, window=None):
         rest = _rest(name, size, held_out)
         splits["train"] = PreparedSplit(images["train"], window, np.arange(rest))
         splits["valid"] = PreparedSplit(images["train"], window, np.arange(rest, size))
-    return DataSet(name=name, event_shape=(*window, images["train"].channels), levels=256, **splits)
+    return DataSet(name=name, event=Event((*window, images["train"].channels), 256), **splits)
 
 
 def _rest(name, size, held_out):

@@ -43,6 +43,6 @@ def load_dataset(config) -> DataSet:
     data = loader(config) if loader else tfds_images(config.name, config.data_dir, built_in=names())
     if not config.flips:
         return data
-    if len(data.event_shape) != 3:
+    if not data.event.is_image:
         raise UserError(f"flips is true for {config.name}, whose examples are vectors, expected false")
     return dataclasses.replace(data, train=Flipped(data.train))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from nvp_tf.data.random_integers import random_integers
+from nvp_tf.event import Event
 
 _FLIP = 1  # Streams of random_integers; crops have another.
 
@@ -32,15 +33,10 @@ class Split:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three disjoint splits that are the same in every process.
-
-    event_shape: (height, width, channels), or (dimensions,).
-    levels: pixel values are the integers 0 to levels - 1, as uint8; None for float32 vectors.
-    """
+    """Three disjoint splits that are the same in every process."""
 
     name: str
-    event_shape: tuple[int, ...]
-    levels: int | None
+    event: Event
     train: Split
     valid: Split
     test: Split

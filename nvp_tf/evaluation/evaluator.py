@@ -20,7 +20,7 @@ class Evaluator:
 
     def __init__(self, flow, batch_size=100, workers=None):
         self.flow, self.batch_size, self.workers = flow, batch_size, workers
-        dtype = tf.uint8 if flow.pixels is not None else flow.compute_dtype
+        dtype = tf.uint8 if flow.event.is_image else flow.compute_dtype
         noise = tf.TensorSpec(flow.event_shape)
         self._log_prob = tf.function(
             lambda x, noise: flow.log_prob(x, noise),
@@ -57,7 +57,7 @@ class Evaluator:
         start = time.perf_counter()
         scores = self.log_probs(split, noise_samples, limit, progress)
         seconds = time.perf_counter() - start
-        discrete, dimensions = self.flow.pixels is not None, self.flow.dimensions
+        discrete, dimensions = self.flow.event.is_image, self.flow.dimensions
         each = scores.mean(axis=1)
         spread = each.std(ddof=1) / len(each) ** 0.5 if len(each) > 1 else 0.0
         weighted = np.logaddexp.reduce(scores, axis=1).mean() - np.log(noise_samples)

@@ -61,8 +61,8 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
 def _model(flow, reference) -> dict:
     return {
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "event_shape": list(flow.event_shape),
-        "levels": flow.pixels.levels if flow.pixels is not None else None,
+        "event_shape": list(flow.event.shape),
+        "levels": flow.event.levels,
         "prior": type(flow.prior).__name__.lower(),
         "parameters": sum(int(tf.size(weight)) for weight in flow.trainable_variables),
         "reference_scores": len(reference.scores),

@@ -36,7 +36,7 @@ def check(flow, reference, model, examples) -> dict:
     """
     x = np.asarray(examples)
     told, answers = _ask(model, x)
-    name = "images" if flow.pixels is not None else "x"
+    name = flow.event.name
     live = flow.log_prob(x).numpy()
     few = len(answers["by_one/log_prob"])
     scores = answers["log_prob/log_prob"]
@@ -51,13 +51,12 @@ def check(flow, reference, model, examples) -> dict:
         ),
     }
     nats = nats_bound(LOG_PROB_BOUND, live)
-    levels = flow.pixels is not None
     bounds = {
         "log_prob": nats,
         "log_prob_by_batch": nats,
         "latents": LATENT_BOUND,
-        "round_trip": 0.0 if levels else VECTOR_ROUND_TRIP_BOUND,
-        "sample": 1.0 if levels else LATENT_BOUND,  # a value on a cell's border falls to either side
+        "round_trip": 0.0 if flow.event.is_image else VECTOR_ROUND_TRIP_BOUND,
+        "sample": 1.0 if flow.event.is_image else LATENT_BOUND,  # a value on a cell's border falls to either side
         "log_prob_with_noise": nats,
     }
     for what, bound in bounds.items():
@@ -121,7 +120,7 @@ def _check_the_rest(flow, reference, answers, name):
         "typicality": (answers["score/typicality"], reference.typicality(answers["score/log_prob"])),
         "second sample of one seed": (answers[f"again/{name}"], answers[f"sample/{name}"]),
     }
-    if flow.pixels is not None:
+    if flow.event.is_image:
         same["bits_per_dim"] = (answers["log_prob/bits_per_dim"], bits_per_dim(scores, flow.dimensions))
     for what, (found, expected) in same.items():
         if not np.allclose(found, expected, rtol=1e-5, atol=1e-3, equal_nan=True):

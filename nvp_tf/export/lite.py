@@ -65,7 +65,7 @@ def _converted(saved_model, signature_keys):
 
 def _functions(signatures):
     """Name -> tf.function."""
-    name, levels = signatures.name_of_values, signatures.flow.pixels is not None
+    event = signatures.flow.event
 
     def log_prob(values):
         return signatures.scores(signatures.forward(_exact(values), signatures.pattern)[1])
@@ -82,8 +82,8 @@ def _functions(signatures):
         values = signatures.inverse(latents)
         rows = tf.reshape(valid, [-1] + [1] * (values.shape.rank - 1))
         # Selected as float32: no built-in op does it among uint8.
-        shown = tf.where(rows, tf.cast(values, tf.float32), 0.0 if levels else np.nan)
-        return {name: tf.cast(shown, values.dtype)} | ({"valid": valid} if levels else {})
+        shown = tf.where(rows, tf.cast(values, tf.float32), 0.0 if event.is_image else np.nan)
+        return {event.name: tf.cast(shown, values.dtype)} | ({"valid": valid} if event.is_image else {})
 
     def sample(noise, temperature):
         return decode(noise * tf.where(temperature > 0, temperature, np.nan))

@@ -36,12 +36,12 @@ def check(flow, reference, folder, examples) -> dict:
         "latents": flow.encode(x).numpy(),
         "sample": flow.decode(lite_client.draws(flow.dimensions) * lite_client.TEMPERATURE).numpy(),
     }
-    return {name: _check(Path(folder) / name, x, live, flow.pixels is not None, reference) for name in FILES}
+    return {name: _check(Path(folder) / name, x, live, flow.event, reference) for name in FILES}
 
 
-def _check(file, x, live, levels, reference):
+def _check(file, x, live, event, reference):
     told, answers = ask(lite_client.__file__, file, x, file.name, _FOREIGN)
-    name = "images" if levels else "x"
+    name = event.name
     scores, decoded = answers["log_prob/log_prob"], answers[f"decode/{name}"]
     few = len(answers["by_one/log_prob"])
     gaps = {
@@ -56,8 +56,8 @@ def _check(file, x, live, levels, reference):
         "log_prob": nats,
         "log_prob_by_batch": nats,
         "latents": LATENT_BOUND,
-        "round_trip": 0.0 if levels else VECTOR_ROUND_TRIP_BOUND,
-        "sample": 1.0 if levels else LATENT_BOUND,  # a value on a cell's border falls to either side
+        "round_trip": 0.0 if event.is_image else VECTOR_ROUND_TRIP_BOUND,
+        "sample": 1.0 if event.is_image else LATENT_BOUND,  # a value on a cell's border falls to either side
     }
     for what, bound in bounds.items():
         bound = bound if file.name == FLOAT32 else np.finfo(np.float32).max
@@ -75,7 +75,7 @@ def _check(file, x, live, levels, reference):
         ),
         "largest_latents_difference": gaps["latents"],
     }
-    if levels:
+    if event.is_image:
         figures["pixels_not_round_tripped"] = float((decoded != x).mean())
     else:
         figures["largest_round_trip_difference"] = gaps["round_trip"]

@@ -134,5 +134,5 @@ Score the held-out example of request.json:
 _PICTURE = """
 A picture, in nvp_tf's folder:
 
-    python bin/score.py --server=grpc://localhost:8500 --model={quoted} picture.png
+    nvp_tf score --server=grpc://localhost:8500 --model={quoted} picture.png
 """

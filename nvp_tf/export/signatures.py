@@ -36,14 +36,12 @@ class Signatures:
     def __init__(self, flow, reference):
         self.flow, self.reference = flow, reference
         self.most_samples = max(1, _MOST_VALUES // flow.dimensions)
-        self.name_of_values = "images" if flow.pixels is not None else "x"
-        dtype = tf.uint8 if flow.pixels is not None else tf.float32
-        self.values = tf.TensorSpec((None, *flow.event_shape), dtype, self.name_of_values)
+        self.values = tf.TensorSpec((None, *flow.event.shape), flow.event.dtype, flow.event.name)
         self.latents = tf.TensorSpec((None, flow.dimensions), tf.float32, "latents")
         self.pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
-        self.cell_centre = np.full(flow.event_shape, flow.CELL_CENTRE, np.float32)
+        self.cell_centre = np.full(flow.event.shape, flow.CELL_CENTRE, np.float32)
         self._weights = PackedWeights(flow.variables)
-        self.forward = tf.function(self._with_weights(flow.forward), [self.values, tf.TensorSpec(flow.event_shape)])
+        self.forward = tf.function(self._with_weights(flow.forward), [self.values, tf.TensorSpec(flow.event.shape)])
         self.inverse = tf.function(self._with_weights(flow.decode), [self.latents])
 
     def save(self, folder, functions=None):
@@ -85,7 +83,7 @@ class Signatures:
         seed = _fresh_if_negative(seed)
 
         def draw(k):
-            noise = tf.random.stateless_uniform(self.flow.event_shape, tf.stack([seed, tf.cast(k, tf.int64)]))
+            noise = tf.random.stateless_uniform(self.flow.event.shape, tf.stack([seed, tf.cast(k, tf.int64)]))
             return self._both(values, noise)[1]
 
         draws = tf.map_fn(draw, tf.range(num_samples), fn_output_signature=tf.TensorSpec([None]), parallel_iterations=1)
@@ -105,7 +103,7 @@ class Signatures:
         wrong = tf.math.count_nonzero(~tf.reduce_all(tf.math.is_finite(latents), axis=1))
         latents = _expect(wrong == 0, latents, "rows of latents that are nan or infinite:", wrong, "expected none")
         latents, n = _at_least_one(latents, self.latents)
-        return {self.name_of_values: self.inverse(latents)[:n]}
+        return {self.flow.event.name: self.inverse(latents)[:n]}
 
     def _sample(self, num_samples, seed, temperature):
         inside = (num_samples >= 0) & (num_samples <= self.most_samples)
@@ -121,7 +119,7 @@ class Signatures:
 
     def scores(self, log_prob):
         """What is said of log_prob [n] by name."""
-        if self.flow.pixels is None:
+        if not self.flow.event.is_image:
             return {"log_prob": log_prob}
         return {"log_prob": log_prob, "bits_per_dim": bits_per_dim(log_prob, self.flow.dimensions)}
 

@@ -24,7 +24,7 @@ def draw(source):
     steps = np.array([row["step"] for row in rows])
     healthy = "round_trip_error" in rows[-1]
     figure, axes = new_figure((6.5, 6 if healthy else 4), rows=1 + healthy, height_ratios=[2, 1][: 1 + healthy])
-    _draw_scores(axes[0, 0], rows, steps, source.config.model.pixels is not None)
+    _draw_scores(axes[0, 0], rows, steps, source.config.model.event.is_image)
     if healthy:
         _draw_health(axes[1, 0], rows, steps)
     for place in axes[:, 0]:

@@ -67,7 +67,7 @@ def _figure(name, entry):
     figure = registry.FIGURES[name]
     thesis = f", thesis figure {figure.thesis}" if figure.thesis else ""
     options = "".join(f" --{key}={value}" for key, value in entry["made_of"]["options"].items())
-    how = f"bin/figure.py {name}{options} --seed={entry['made_of']['seed']}"
+    how = f"nvp_tf figure {name}{options} --seed={entry['made_of']['seed']}"
     return (
         f'<figure id="{name}"><img src="{escape(entry["file"])}" alt="{escape(figure.summary)}">'
         f"<figcaption><b>{name}</b>{thesis}: {escape(figure.summary)}"

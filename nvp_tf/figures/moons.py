@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nvp_tf.event import Event
 from nvp_tf.figures.source import Unfit
 from nvp_tf.pictures.layout import new_figure, to_picture
 
@@ -20,7 +21,7 @@ def draw(source, *, num=2000):
     Args:
       num: points a row.
     """
-    if source.config.model.event_shape != (2,) or source.config.model.pixels is not None:
+    if source.config.model.event != Event((2,)):
         raise Unfit(f"moons needs a run on 2-D vectors, {source.run.path} has events {source.config.model.event_shape}")
     z = source.flow.sample_latents(num, source.seed).numpy()
     x = source.examples(num)

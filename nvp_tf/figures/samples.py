@@ -14,7 +14,7 @@ def draw(source, *, num=None):
     """
     flow = source.flow
     num = num or default_count(flow)
-    if flow.pixels is None and has_picture(flow):
+    if not flow.event.is_image and has_picture(flow):
         return sample_picture(flow, num, source.seed)
     source.need_images("samples")
     real = Panel(source.examples(num), source.levels, title=f"{source.dataset.name}, held out")

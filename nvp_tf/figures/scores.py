@@ -18,7 +18,7 @@ def draw(source, *, num=500):
     Lower is likelier. Train and test agree unless the model overfits. The altered images are the same held-out ones
     turned by 180 degrees and as negatives; noise is independent and uniform over the levels, for which the best
     possible score is log2(levels), reached by a model of nothing else. Other data sets of the same shape that are here,
-    as `bin/datasets.py` lists them, are scored too.
+    as `nvp_tf datasets` lists them, are scored too.
 
     Args:
       num: images of each kind.
@@ -56,7 +56,7 @@ def others(source, num):
     for name, entry in CATALOGUE.items():
         if name != source.config.data.name and entry.shape == shape and entry.found():
             data = load_dataset(DataConfig(name))
-            if data.levels == source.levels:
+            if data.event.levels == source.levels:
                 found[name] = choose(data.test, num, source.seed)
     return found
 

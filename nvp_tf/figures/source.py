@@ -47,7 +47,7 @@ class Source:
 
     @property
     def levels(self):
-        return self.config.model.pixels.levels
+        return self.config.model.event.levels
 
     def examples(self, count, split="test") -> np.ndarray:
         """`count` different examples of a split, chosen by the seed; all of it, in order, where it has no more."""
@@ -69,7 +69,7 @@ class Source:
     def _graphs(self):
         # Eagerly, a flow of a hundred layers takes longer to dispatch than to compute.
         flow = self.flow
-        data_side = tf.TensorSpec((None, *flow.event_shape), flow.compute_dtype if flow.pixels is None else tf.uint8)
+        data_side = tf.TensorSpec((None, *flow.event_shape), flow.event.dtype)
         latents = tf.TensorSpec((None, flow.dimensions), flow.compute_dtype)
         return {
             "encode": tf.function(flow.encode, [data_side]),
@@ -79,7 +79,7 @@ class Source:
 
     def need_images(self, figure):
         """Raises Unfit for a run on vectors."""
-        if self.config.model.pixels is None or len(self.config.model.event_shape) != 3:
+        if not self.config.model.event.is_image:
             raise Unfit(f"{figure} needs a run on images, {self.run.path} is one on {self._kind()}")
 
     def need_scales(self, figure):

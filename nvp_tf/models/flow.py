@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 from nvp_tf.models.objectives import bits_per_dim
 
 
@@ -34,7 +35,8 @@ class Flow(keras.Model):
         self.pixels = pixels
         self.event_shape = bijector.event_shape
         self.latent_shape = bijector.latent_shape(bijector.event_shape)
-        self.dimensions = math.prod(self.event_shape)
+        self.event = Event(self.event_shape, None if pixels is None else pixels.levels)
+        self.dimensions = self.event.dimensions
         self.built = True
 
     @property
@@ -66,7 +68,7 @@ class Flow(keras.Model):
         x = self._check(x)
         all_inside = self.pixels is None or (x.dtype == tf.uint8 and self.pixels.levels == 256)
         x = tf.cast(x, self.compute_dtype)  # hardly another engine clips or compares uint8
-        v = x if self.pixels is None else self._dequantize(x, noise)
+        v = self.to_reals(x, noise)
         z, log_det = self.bijector.forward(v, training)
         log_prob = self.prior.log_prob(z) + log_det
         latents = tf.reshape(z, [-1, self.dimensions])
@@ -121,9 +123,13 @@ class Flow(keras.Model):
         """Fixed noise of one event's shape; draw 0 is `log_prob`'s where none is given."""
         return tf.random.stateless_uniform(self.event_shape, [self.NOISE_SEED, draw])
 
-    def _dequantize(self, x, noise):
+    def to_reals(self, x, noise):
+        """The reals that the bijection is of: vectors as they are, x + noise of images."""
+        if self.pixels is None:
+            return x
         # A value the data does not have is scored -inf; here it must only not make a NaN.
-        return self.pixels.dequantize(tf.clip_by_value(x, 0, self.pixels.levels - 1), noise)
+        x = tf.clip_by_value(tf.cast(x, self.compute_dtype), 0, self.pixels.levels - 1)
+        return self.pixels.dequantize(x, noise)
 
     def _check(self, x):
         """x as a tensor: integers for pixels, floats for vectors."""

@@ -41,15 +41,15 @@ def other_data_sets(source, num, also=(), folders=()):
     shape, levels, found, skipped = source.flow.event_shape, source.levels, {}, {}
     for config in _configs(source.config.data.name, also):
         if config.data_dir is None and not CATALOGUE[config.name].found():
-            skipped[config.name] = "not on this machine, `bin/datasets.py` says how to get it"
+            skipped[config.name] = "not on this machine, `nvp_tf datasets` says how to get it"
             continue
         dataset = load_dataset(config)
-        if dataset.levels is None or len(dataset.event_shape) != 3:
+        if not dataset.event.is_image:
             skipped[config.name] = "vectors"
             continue
         images = choose(dataset.test, num, source.seed)
-        found[config.name] = bring(images, dataset.levels, shape, levels)
-        found[f"{config.name}, in a margin"] = bring(images, dataset.levels, shape, levels, _INSIDE)
+        found[config.name] = bring(images, dataset.event.levels, shape, levels)
+        found[f"{config.name}, in a margin"] = bring(images, dataset.event.levels, shape, levels, _INSIDE)
     for folder in folders:
         found[f"pictures in {folder}"] = bring(cuts(folder, num, shape, source.seed), 256, shape, levels)
     return found, skipped

@@ -9,12 +9,12 @@ from nvp_tf.pictures.layout import grid, new_figure, to_picture
 
 def has_picture(flow) -> bool:
     """Whether `sample_picture` can draw the flow: images, or 2-D vectors."""
-    return flow.pixels is not None or flow.event_shape == (2,)
+    return flow.event.is_image or flow.event.shape == (2,)
 
 
 def default_count(flow) -> int:
     """How many samples a picture shows when nobody says: an image needs more room than a point."""
-    return 64 if flow.pixels is not None else 2000
+    return 64 if flow.event.is_image else 2000
 
 
 def sample_picture(flow, num_samples, seed=0, temperature=1.0) -> Image.Image:
@@ -24,9 +24,9 @@ def sample_picture(flow, num_samples, seed=0, temperature=1.0) -> Image.Image:
       UserError: a flow of vectors that are not 2-D.
     """
     if not has_picture(flow):
-        raise UserError(f"vectors of shape {flow.event_shape} have no picture, expected images or 2-D vectors")
+        raise UserError(f"vectors of shape {flow.event.shape} have no picture, expected images or 2-D vectors")
     samples = flow.sample(num_samples, seed, temperature).numpy()
-    return density_picture(flow, samples) if flow.pixels is None else grid(samples, flow.pixels.levels)
+    return grid(samples, flow.event.levels) if flow.event.is_image else density_picture(flow, samples)
 
 
 def density_picture(flow, samples, resolution=300) -> Image.Image:

@@ -8,7 +8,7 @@ best.weights.h5     the flow with the best validation score
 metrics.csv         one row an evaluation; the same to the byte however often the run was killed
 times.csv           what each row of it took: minutes, images a second, the share of waiting for data, memory
 rollbacks.json      where the run diverged, where it went on from, and why; if it did
-scores.json         figures of whole splits under the best weights, as training and bin/evaluate.py found them
+scores.json         figures of whole splits under the best weights, as training and nvp_tf evaluate found them
 samples/            pictures drawn along the way
 tensorboard/        the same scalars and pictures for TensorBoard
 """

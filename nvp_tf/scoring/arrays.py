@@ -7,18 +7,18 @@ import numpy as np
 
 from nvp_tf.data.npz_rows import npz_headers, npz_rows
 from nvp_tf.errors import UserError, reason
-from nvp_tf.scoring.items import Item
+from nvp_tf.scoring.items import Item, item
 
 
 def npy(file, event):
     """Yields the rows of an array [n, *event.shape], or the one value that it is."""
     array = _mapped(file)
     if array.shape == event.shape:
-        yield event.item(str(file), lambda: array)
+        yield item(event, str(file), lambda: array)
         return
     event.check(array.shape[1:], array.dtype)
     for number in range(len(array)):
-        yield event.item(f"{file}:{number}", lambda row=number: array[row])
+        yield item(event, f"{file}:{number}", lambda row=number: array[row])
 
 
 def npy_size(file, event):
@@ -43,7 +43,7 @@ def npz(file, event):
     for name in fitting:
         prefix = f"{file}:{name}" if len(fitting) > 1 else str(file)
         for number, row in enumerate(npz_rows(file, name)):
-            yield event.item(f"{prefix}:{number}", lambda row=row: row)
+            yield item(event, f"{prefix}:{number}", lambda row=row: row)
 
 
 def npz_size(file, event):
@@ -74,7 +74,7 @@ def vectors(file, event):
                 return
             if not row or (rows.line_num == 1 and not any(_is_number(word) for word in row)):
                 continue
-            yield event.item(f"{file}:{number}", lambda row=row: _numbers(row))
+            yield item(event, f"{file}:{number}", lambda row=row: _numbers(row))
             number += 1
 
 

@@ -1,6 +1,6 @@
 """Scores of many files as an Apache Beam pipeline, for any of its runners.
 
-    words ─ files ─ reshuffle ─ rows ─┬─ scores-*    what bin/score.py would have in its table
+    words ─ files ─ reshuffle ─ rows ─┬─ scores-*    what nvp_tf score would have in its table
                                       ├─ errors-*    name and error of what could not be scored
                                       └─ summary.json, once the others are there
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from nvp_tf.errors import UserError, reason
 from nvp_tf.pictures.files import SUFFIXES
 from nvp_tf.scoring import arrays, pictures, records
-from nvp_tf.scoring.items import Item
+from nvp_tf.scoring.items import Item, item
 
 KINDS = (*SUFFIXES, ".npy", ".npz", ".tfrecord", ".parquet", ".csv")
 _AHEAD = 64  # pictures decoded before they are asked for
@@ -67,7 +67,7 @@ def read(file, event, fit=False):
             case None:
                 raise UserError(f"is of no known kind, expected one of {', '.join(KINDS)}")
             case _:
-                yield event.item(str(file), lambda: pictures.read(file, event, fit))
+                yield item(event, str(file), lambda: pictures.read(file, event, fit))
     except (UserError, OSError) as error:
         yield Item(str(file), error=reason(error).removeprefix(f"{file} "))
 

@@ -6,8 +6,9 @@ import os
 import numpy as np
 
 from nvp_tf.errors import UserError, reason
+from nvp_tf.event import describe
 from nvp_tf.scoring import pictures
-from nvp_tf.scoring.items import Item, describe
+from nvp_tf.scoring.items import Item, item
 
 COLUMNS = ("image", "images", "x")  # where a value is looked for
 
@@ -30,7 +31,7 @@ def tfrecord(file, event, fit):
                 yield _damaged(file, number, "it is truncated")
             return
         record = record.numpy()
-        yield event.item(f"{file}:{number}", lambda record=record: _example(record, event, fit))
+        yield item(event, f"{file}:{number}", lambda record=record: _example(record, event, fit))
         number += 1
         size += 16 + len(record)
 
@@ -54,7 +55,7 @@ def parquet(file, event, fit):
             raise UserError(f"has columns {', '.join(names)}, expected one of {', '.join(COLUMNS)}")
         for batch in table.iter_batches(batch_size=256, columns=[column]):
             for cell in batch.column(0):
-                yield event.item(f"{file}:{number}", lambda cell=cell: _cell(cell.as_py(), event, fit))
+                yield item(event, f"{file}:{number}", lambda cell=cell: _cell(cell.as_py(), event, fit))
                 number += 1
     except (pa.ArrowException, OSError) as error:
         reached = f"is damaged after {number} rows" if number else "cannot be read"

@@ -8,7 +8,7 @@ import random
 import time
 
 from nvp_tf.errors import UserError
-from nvp_tf.scoring.items import Event
+from nvp_tf.event import Event
 
 
 class Unavailable(Exception):
@@ -34,7 +34,7 @@ class Server:
         self.deadline, self.tries = deadline, tries
         self._connect()
         name, shape, dtype = self._patiently(self._metadata)
-        self.event = Event(shape)
+        self.event = Event.of_signature(shape)
         if (name, dtype) != (self.event.name, self.event.dtype.name):
             raise UserError(f"{model} on {address} takes {dtype} {name} {shape}, expected an export of nvp_tf")
 

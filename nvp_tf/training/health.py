@@ -30,7 +30,7 @@ class Health:
         self.flow = flow
         self.measured = flow if config.train.network_dtype == "float32" else build(config.model)
         x = next(iter(evaluation_batches(split, EXAMPLES, EXAMPLES)))
-        discrete = flow.pixels is not None
+        discrete = flow.event.is_image
         self.v = flow.pixels.dequantize(x, flow.CELL_CENTRE) if discrete else tf.cast(x, flow.compute_dtype)
         self.unit = 1.0 if discrete else float(np.std(self.v)) or 1.0
         self.bounds = {"round_trip_error": PIXEL_BOUND if discrete else VECTOR_BOUND, "log_det_error": LOG_DET_BOUND}

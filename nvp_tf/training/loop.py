@@ -309,7 +309,7 @@ class Training:
 
     def _bits(self, log_prob):
         flow = self.state.flow
-        return None if flow.pixels is None else float(bits_per_dim(log_prob, flow.dimensions))
+        return float(bits_per_dim(log_prob, flow.dimensions)) if flow.event.is_image else None
 
     def _shown(self, loss):
         bits = self._bits(-loss)

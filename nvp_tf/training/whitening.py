@@ -27,9 +27,7 @@ def fit_whitening(flow, split, batch_size=500, progress=lambda batches: batches)
         return None
 
     def vectors(x, number):
-        if flow.pixels is not None:
-            noise = tf.random.stateless_uniform(tf.shape(x), [flow.NOISE_SEED, number])
-            x = flow.pixels.dequantize(x, noise)
+        x = flow.to_reals(x, tf.random.stateless_uniform(tf.shape(x), [flow.NOISE_SEED, number]))
         for layer in layers[:place]:
             x, _ = layer.forward(x)
         return x.numpy().astype(np.float64)

@@ -30,8 +30,8 @@ def everything(split):
 )
 def test_held_out_splits_partition_the_array(train, levels, shape):
     data = from_arrays(train, levels=levels)
-    assert data.event_shape == shape
-    assert data.levels == (levels if len(shape) == 3 else None)
+    assert data.event.shape == shape
+    assert data.event.levels == (levels if len(shape) == 3 else None)
     parts = [everything(split) for split in (data.train, data.valid, data.test)]
     assert [len(part) for part in parts] == [16, 2, 2]
     expected = train.astype(np.uint8 if len(shape) == 3 else np.float32).reshape(20, *shape)

@@ -58,7 +58,7 @@ def test_own_files_are_split(tmp_path, name):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(pixels(2010)))
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pixels(7))))
     data = load_dataset(DataConfig(name, data_dir=str(tmp_path)))
-    assert data.event_shape == (5, 3, 1) and data.levels == 256
+    assert data.event.shape == (5, 3, 1) and data.event.levels == 256
     read = [next(iter(evaluation_batches(split, 9999))).numpy() for split in (data.train, data.valid, data.test)]
     assert (np.concatenate(read[:2])[..., 0] == pixels(2010)).all()
     assert (read[2][..., 0] == pixels(7)).all()

@@ -19,7 +19,7 @@ def test_given_splits_are_kept_and_the_missing_one_is_held_out(tmp_path, array):
     np.savez(tmp_path / "a.npz", train=array[:30], test=array[30:])
     data = load_dataset(DataConfig("npz", str(tmp_path / "a.npz")))
     expected = array[..., None] if array.ndim == 3 else array
-    assert data.event_shape == expected.shape[1:] and data.levels == (None if array.ndim == 2 else 256)
+    assert data.event.shape == expected.shape[1:] and data.event.levels == (None if array.ndim == 2 else 256)
     np.testing.assert_array_equal(everything(data.test), expected[30:])
     rest = [x.tobytes() for split in (data.train, data.valid) for x in everything(split)]
     assert (data.train.size, data.valid.size) == (27, 3) and sorted(rest) == sorted(x.tobytes() for x in expected[:30])

@@ -28,7 +28,7 @@ def everything(split):
 
 def parts(name, root):
     data = load_dataset(DataConfig(name, str(root)))
-    assert data.levels == 256 and data.name == name
+    assert data.event.levels == 256 and data.name == name
     return [everything(split) for split in (data.train, data.valid, data.test)]
 
 
@@ -149,7 +149,7 @@ def test_lsun_crops_are_fresh_and_of_the_resized_picture(tmp_path):
     save_pictures(tmp_path / "data" / "tower_train", pictures)
     save_pictures(tmp_path / "data" / "tower_val", pictures[:3])
     data = load_dataset(DataConfig("lsun_tower", str(tmp_path)))
-    assert [data.train.size, data.valid.size, data.test.size] == [38, 2, 3] and data.event_shape == (64, 64, 3)
+    assert [data.train.size, data.valid.size, data.test.size] == [38, 2, 3] and data.event.shape == (64, 64, 3)
     test = everything(data.test)
     assert (test == everything(data.test)).all()  # random, but the same each time
     epochs = [next(iter(training_batches(data.train, 38, seed=0, start_step=k)))["x"].numpy() for k in (0, 1)]

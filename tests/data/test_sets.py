@@ -24,11 +24,11 @@ def everything(split):
 def test_sizes_types_and_fixed_disjoint_splits(name):
     data, again = load_dataset(DataConfig(name)), load_dataset(DataConfig(name))
     splits = [data.train, data.valid, data.test]
-    assert (data.event_shape, data.levels, *(split.size for split in splits)) == SETS[name]
+    assert (data.event.shape, data.event.levels, *(split.size for split in splits)) == SETS[name]
     arrays = [everything(split) for split in splits]
-    assert all(array.shape[1:] == data.event_shape for array in arrays)
-    assert {array.dtype for array in arrays} == {np.dtype(np.uint8 if data.levels else np.float32)}
-    assert data.levels is None or max(array.max() for array in arrays) == data.levels - 1
+    assert all(array.shape[1:] == data.event.shape for array in arrays)
+    assert {array.dtype for array in arrays} == {np.dtype(np.uint8 if data.event.levels else np.float32)}
+    assert data.event.levels is None or max(array.max() for array in arrays) == data.event.levels - 1
     for array, split in zip(arrays, [again.train, again.valid, again.test], strict=True):
         assert (array == everything(split)).all()
     train, valid, test = [{x.tobytes() for x in array} for array in arrays]

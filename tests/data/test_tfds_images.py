@@ -53,7 +53,7 @@ def data_dir(tmp_path_factory):
 @pytest.mark.parametrize("held_out", ["test", "validation"])
 def test_splits_of_a_prepared_data_set(data_dir, held_out):
     data = load_dataset(DataConfig(f"tiny_images/{held_out}", data_dir=data_dir))
-    assert (data.event_shape, data.levels) == ((6, 4, 3), 256)
+    assert (data.event.shape, data.event.levels) == ((6, 4, 3), 256)
     splits = [data.train, data.valid, data.test]
     train, valid, test = [{x.tobytes() for b in evaluation_batches(s, 8) for x in b.numpy()} for s in splits]
     assert [len(train), len(valid), len(test)] == [TRAIN - 3, 3, HELD_OUT]

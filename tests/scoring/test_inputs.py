@@ -14,10 +14,10 @@ import tensorflow as tf
 from PIL import Image
 
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 from nvp_tf.scoring import inputs
-from nvp_tf.scoring.items import Event
 
-GREY, COLOUR, VECTOR = Event((5, 4, 1)), Event((5, 4, 3)), Event((3,))
+GREY, COLOUR, VECTOR = Event((5, 4, 1), 256), Event((5, 4, 3), 256), Event((3,))
 RANDOM = np.random.RandomState(0)
 VALUES = {
     GREY: RANDOM.randint(0, 256, (6, 5, 4, 1)).astype(np.uint8),

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from nvp_tf.errors import UserError
-from nvp_tf.scoring.items import Event
+from nvp_tf.event import Event
 from nvp_tf.scoring.table import Table, incomplete
 
-IMAGES, VECTORS = Event((2, 2, 1)), Event((2,))
+IMAGES, VECTORS = Event((2, 2, 1), 256), Event((2,))
 SCORES = {"log_prob": np.float32(-1234.5678), "percentile": np.float32(1 / 3), "typicality": np.float32(1e-5)}
 NAME = 'a, "b"\nc \udcff.png'  # a file name that no encoding has
 

@@ -5,6 +5,7 @@ import numpy as np
 import nvp_tf
 from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import from_arrays
+from nvp_tf.event import Event
 from nvp_tf.runs.run_dir import RunDir
 from nvp_tf.training import train as training
 from nvp_tf.training.distributed.strategies import make_strategy
@@ -17,7 +18,7 @@ def brief(*keys):
     """A config of six steps with three evaluations, and with `keys`."""
     wanted = ("steps=6", "evaluate_every=2", "batch_size=16", "ema_decay=0.5")
     few = ("model.flow.couplings=2", "model.flow.hidden_layers=1", *(f"train.{key}" for key in wanted), *keys)
-    return nvp_tf.preset("realnvp_two_moons", *few).for_data(DataConfig("vectors"), (3,), None)
+    return nvp_tf.preset("realnvp_two_moons", *few).for_data(DataConfig("vectors"), Event((3,)))
 
 
 def train(config, folder, data=VECTORS, strategy=None):

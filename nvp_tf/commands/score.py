@@ -1,0 +1,125 @@
+"""Scores pictures, arrays and records with an export, in this process or on a server, to CSV or Parquet.
+
+nvp_tf score --model=saved_models/fashion --out=scores.csv pictures/ 'more/**/*.png' images.npy
+nvp_tf score --model=saved_models/fashion --out=scores.csv --dataset=fashion_mnist --split=test
+nvp_tf score --server=grpc://localhost:8500 --model=fashion --out=scores.parquet pictures/
+nvp_tf score --model=saved_models/fashion --out=latents.npz --encode images.npy
+nvp_tf score --model=saved_models/fashion picture.png
+
+docs/scoring.md says what may be scored and what the columns mean.
+"""
+
+import itertools
+import sys
+
+from absl import flags
+
+from nvp_tf import cli
+from nvp_tf.errors import UserError
+
+POSITIONAL = sys.maxsize  # words that are no flags
+FLAGS = flags.FLAGS
+flags.DEFINE_string("model", None, "The export's folder, or the name that the server has for it.", required=True)
+flags.DEFINE_string("out", None, "The table to write: .csv or .parquet, latents to .npz or .parquet.")
+flags.DEFINE_bool("encode", False, "Write latents instead of scores.")
+flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size and depth.")
+flags.DEFINE_string("dataset", None, "Score a split of a data set by name, as nvp_tf train has it.")
+flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "Which split of it.")
+flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
+flags.DEFINE_string("server", None, "grpc://HOST:PORT or http://HOST:PORT of TensorFlow Serving.")
+flags.DEFINE_string("label", "stable", "The version label to ask the server for; none for its newest version.")
+flags.DEFINE_float("deadline", 30.0, "Seconds that the server has for one request.", lower_bound=0.001)
+flags.DEFINE_integer("tries", 6, "How often a request without an answer is made.", lower_bound=1)
+flags.DEFINE_integer("in_flight", 4, "Requests that wait for the server at once.", lower_bound=1)
+flags.DEFINE_integer("batch_size", 64, "How many are scored at once.", lower_bound=1)
+flags.DEFINE_integer("skip", 0, "Leave out so many at the beginning: how to go on.", lower_bound=0)
+flags.DEFINE_bool("progress", True, "Draw a progress bar.")
+
+
+def main(*words):
+    from nvp_tf.scoring import inputs, table
+
+    if FLAGS.out:
+        table.check_suffix(FLAGS.out, FLAGS.encode)
+    if bool(words) == bool(FLAGS.dataset):
+        raise UserError("expected files, folders or patterns to score, or a --dataset")
+    if FLAGS.out is None and (FLAGS.encode or FLAGS.dataset):
+        raise UserError("expected --out=FILE to write to")
+    files = inputs.find(words)
+    model = _model()
+    if FLAGS.dataset:
+        items, total = _split(model.event)
+    else:
+        items, total = inputs.stream(files, model.event, FLAGS.fit), inputs.count(files, model.event)
+    return _all(items, total, model) if FLAGS.out else _one(items, model)
+
+
+def _model():
+    from nvp_tf.scoring.saved_model import SavedModel, newest_version
+
+    folder = None if FLAGS.server else newest_version(FLAGS.model)
+    cli.quiet_tensorflow()
+    if folder:
+        return SavedModel(folder)
+    from nvp_tf.scoring.connect import connect
+
+    return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
+
+
+def _split(event):
+    """(Items of the data set's split, how many)."""
+    from nvp_tf.config.schema import DataConfig
+    from nvp_tf.data.registry import load_dataset
+    from nvp_tf.scoring import inputs
+
+    dataset = load_dataset(DataConfig(FLAGS.dataset).at(FLAGS.data_dir))
+    if dataset.event.shape != event.shape:
+        raise UserError(f"{FLAGS.dataset} has examples of {dataset.event}, expected {event} for the model")
+    return inputs.split(dataset, FLAGS.split), getattr(dataset, FLAGS.split).size
+
+
+def _one(items, model):
+    """The scores of one picture, as the command's line of JSON."""
+    from nvp_tf.scoring.table import columns
+
+    items = list(itertools.islice(items, 2))
+    if len(items) != 1:
+        raise UserError("expected --out=FILE to write more than one score to")
+    [item] = items
+    if item.error:
+        raise UserError(f"{item.name} {item.error}")
+    scores = model.score(item.value[None])
+    return {"name": item.name} | {name: float(scores[name][0]) for name in columns(model.event)}
+
+
+def _all(items, total, model):
+    import time
+
+    from tqdm import tqdm
+
+    from nvp_tf.scoring import scorer, table
+    from nvp_tf.scoring.summary import Summary
+
+    ask = model.encode if FLAGS.encode else model.score
+    items = itertools.islice(items, FLAGS.skip, None)
+    total = total and max(0, total - FLAGS.skip)
+    summary, start = Summary(), time.perf_counter()
+    out = table.Table(FLAGS.out, model.event, FLAGS.encode)
+    try:
+        with out, tqdm(total=total, unit=" scored", disable=not FLAGS.progress) as bar:
+            for rows in scorer.answer(items, ask, FLAGS.batch_size, FLAGS.in_flight if FLAGS.server else 1):
+                out.write(rows)
+                summary.add(rows)
+                bar.update(len(rows))
+    except (UserError, KeyboardInterrupt) as error:
+        if not out.rows:
+            raise
+        kept = f"the first {out.rows} are in {table.incomplete(FLAGS.out)}, go on with --skip={FLAGS.skip + out.rows}"
+        raise type(error)("; ".join(filter(None, [str(error), kept]))) from None
+    seconds = time.perf_counter() - start
+    for line in summary.remarks():
+        print(line, file=sys.stderr)
+    figures = {"out": FLAGS.out} | summary.figures() | {"per_second": round(out.rows / seconds, 1)}
+    if not summary.scored:
+        raise UserError(f"nothing could be scored, {FLAGS.out} says why: {summary.first_error or 'there was nothing'}")
+    return figures | {"model": FLAGS.model}

@@ -1,0 +1,69 @@
+"""Trains a density model and scores it on the test split.
+
+nvp_tf train --preset=realnvp_digits --run_dir=runs/digits
+
+The same command again goes on where the run stopped; with --run_dir alone the run's own config is used.
+Exit status 75 after SIGTERM: what was done is saved, start it again.
+"""
+
+import dataclasses
+
+from absl import flags
+
+from nvp_tf import cli
+from nvp_tf.config.presets.registry import PRESETS, get_preset
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("preset", None, sorted(PRESETS), "What to train; needed for a new run.")
+flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
+flags.DEFINE_string("dataset", None, "Another data set than the preset's, by name.")
+flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
+flags.DEFINE_multi_string("set", [], "Changes a key of the preset's config, such as --set=train.steps=1000.")
+flags.DEFINE_enum(
+    "strategy",
+    "mirrored",
+    ["mirrored", "multiworker", "none"],
+    "What a step is spread over: this machine's GPUs or its CPU; processes, by TF_CONFIG or Slurm; nothing.",
+)
+flags.DEFINE_float("worker_timeout", 600.0, "Seconds that multiworker waits for all workers to begin.", lower_bound=0.0)
+flags.DEFINE_bool("progress", True, "Draw a progress bar.")
+
+
+def main():
+    cli.end_at_sigterm("before training began")
+    for flag in ("dataset", "data_dir", "set"):
+        if FLAGS[flag].value and not FLAGS.preset:
+            raise UserError(f"--{flag} needs --preset: without one the config in {FLAGS.run_dir} is used as it is")
+    config = preset_config() if FLAGS.preset else None
+    cli.quiet_tensorflow()
+    from nvp_tf.data.registry import load_dataset
+    from nvp_tf.runs.run_dir import RunDir
+    from nvp_tf.training.distributed.strategies import make_strategy
+    from nvp_tf.training.train import train
+
+    strategy = make_strategy(FLAGS.strategy, FLAGS.worker_timeout)
+    if config is None:
+        config = RunDir(FLAGS.run_dir).config
+    dataset = load_dataset(config.data)
+    if FLAGS.preset:
+        config = config.for_data(config.data, dataset.event).override(model_and_train_keys())
+    return train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
+
+
+def preset_config():
+    """The preset on the data set that the flags name. What a flag gets wrong is said before TensorFlow is imported."""
+    config = get_preset(FLAGS.preset).config
+    same_data = FLAGS.dataset in (None, config.data.name)
+    data = config.data if same_data else DataConfig(FLAGS.dataset)
+    data_keys = [s for s in FLAGS.set if s.startswith("data.")]
+    config = dataclasses.replace(config, data=data.at(FLAGS.data_dir)).override(data_keys)
+    if same_data:
+        config.override(model_and_train_keys())
+    return config
+
+
+def model_and_train_keys():
+    """The --set flags that can only be checked against the data set's own shape."""
+    return [s for s in FLAGS.set if not s.startswith("data.")]

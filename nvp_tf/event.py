@@ -1,0 +1,86 @@
+"""What one example is, to a data set, a model, an export and whoever asks it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvp_tf.errors import UserError
+
+if TYPE_CHECKING:  # configs have events, and `--help` does not wait for NumPy
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Event:
+    """The shape of one example and the values it has: an image of integers, or a vector of reals.
+
+    shape: (height, width, channels) of an image, (dimensions,) of a vector.
+    levels: pixel values are the integers 0 to levels - 1, as uint8; None for reals, as float32.
+    """
+
+    shape: tuple[int, ...]
+    levels: int | None = None
+
+    @classmethod
+    def of_signature(cls, shape) -> Event:
+        """Of what an export's signature takes; how many of the 256 levels are in use it does not say."""
+        return cls(tuple(shape), 256 if len(shape) == 3 else None)
+
+    @property
+    def is_image(self) -> bool:
+        return self.levels is not None
+
+    @property
+    def name(self) -> str:
+        """What the signatures of an export call it."""
+        return "images" if self.is_image else "x"
+
+    @property
+    def dtype(self) -> np.dtype:
+        import numpy as np
+
+        return np.dtype(np.uint8 if self.is_image else np.float32)
+
+    @property
+    def dimensions(self) -> int:
+        """D, the number of values in one example."""
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{describe(self.shape)}{f' of {self.levels} levels' if self.is_image else ''}"
+
+    def value(self, array) -> np.ndarray:
+        """The array as an export takes it, unchanged in what it says.
+
+        Raises:
+          UserError: another shape, another kind of numbers, a pixel outside 0..255, a vector with nan or inf.
+        """
+        import numpy as np
+
+        array = np.asarray(array)
+        self.check(array.shape, array.dtype)
+        if self.is_image:
+            if array.dtype != np.uint8 and array.size and not 0 <= array.min() <= array.max() <= 255:
+                raise UserError(f"has values {array.min()} to {array.max()}, expected 0 to 255")
+            return array.astype(np.uint8).reshape(self.shape)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+        if not np.isfinite(array).all():
+            raise UserError("has values that are nan or infinite, expected finite ones")
+        return array
+
+    def check(self, shape, dtype) -> None:
+        """Raises UserError for what no value of that shape and dtype can mend."""
+        import numpy as np
+
+        if tuple(shape) not in {self.shape, self.shape[:-1] if self.shape[-1:] == (1,) else self.shape}:
+            raise UserError(f"has shape {describe(shape)}, expected {describe(self.shape)}")
+        if np.dtype(dtype).kind not in ("iu" if self.is_image else "iuf"):
+            raise UserError(f"has type {dtype}, expected {'integers 0 to 255' if self.is_image else 'numbers'}")
+
+
+def describe(shape) -> str:
+    """A shape in words: 28x28x1."""
+    return "x".join(str(length) for length in shape) or "()"
