@@ -18,6 +18,7 @@ from nvp_tf.config.codec import Section
 from nvp_tf.data.split import DataSet, Split
 from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 
 KINDS = ("exact", "bound", "estimate")
 NOISE_SEED = 2018  # of a score's own draws: fixed, so that the same image has the same score
@@ -40,37 +41,26 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Domain:
-    """What a density is over: uint8 images with values 0 to levels - 1, or float vectors.
+class Domain(Event):
+    """What a density is over: an event, and of vectors where they lie.
 
-    shape: (height, width, channels), or (dimensions,).
-    levels: None for vectors.
     shift, scale: [dimensions] of vectors; a family sees (x - shift) / scale, whose log-density is of x after
       -sum(log scale), both ways done by `Density`. Empty for images.
     """
 
-    shape: tuple[int, ...]
-    levels: int | None = None
     shift: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, dataset: DataSet) -> "Domain":
         """Of a data set; vectors are brought to mean 0 and deviation 1 over the training examples."""
-        if dataset.levels is not None:
-            return cls(tuple(dataset.event_shape), dataset.levels)
+        event = dataset.event
+        if event.is_image:
+            return cls(tuple(event.shape), event.levels)
         rows = examples(dataset.train, 10_000).astype(np.float64)
         scale = rows.std(axis=0)
         scale = np.where(scale > _NARROW * (1 + np.abs(rows).max(axis=0)), scale, 1.0)
-        return cls(tuple(dataset.event_shape), None, tuple(rows.mean(axis=0).tolist()), tuple(scale.tolist()))
-
-    @property
-    def dimensions(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def is_image(self) -> bool:
-        return self.levels is not None
+        return cls(tuple(event.shape), None, tuple(rows.mean(axis=0).tolist()), tuple(scale.tolist()))
 
     @property
     def log_scale(self) -> float:
@@ -190,7 +180,7 @@ class Density:
             self._graphs["sample"](min(self.sample_batch, num_samples - first), [seed, first])
             for first in range(0, num_samples, self.sample_batch)
         ]
-        empty = np.zeros((0, *self.domain.shape), np.uint8 if self.domain.is_image else np.float32)
+        empty = np.zeros((0, *self.domain.shape), self.domain.dtype)
         return np.concatenate([empty, *parts])
 
     def encode(self, x: np.ndarray) -> np.ndarray:
@@ -247,9 +237,9 @@ class Density:
 
     def _checked(self, x) -> np.ndarray:
         x = np.asarray(x)
-        kind, dtype = ("iu", np.uint8) if self.domain.is_image else ("f", np.float32)
+        kind, dtype = "iu" if self.domain.is_image else "f", self.domain.dtype
         if x.shape[1:] != self.domain.shape or x.dtype.kind not in kind:
-            expected = f"{np.dtype(dtype).name} (n, {', '.join(map(str, self.domain.shape))})"
+            expected = f"{dtype} (n, {', '.join(map(str, self.domain.shape))})"
             raise UserError(f"data is {x.dtype} {x.shape}, expected {expected}")
         if self.domain.is_image and x.size and not 0 <= x.min() <= x.max() <= 255:
             raise UserError(f"images have values {x.min()} to {x.max()}, expected 0 to {self.domain.levels - 1}")
