@@ -7,6 +7,7 @@ from benchmarks import machine, peers, report
 from benchmarks.process import Worker
 from benchmarks.rounds import interleaved
 from nvp_tf.errors import UserError
+from nvp_tf.markdown import table as markdown_table
 
 FUNCTIONS = ("train", "log_prob", "sample")
 OURS = "ours"
@@ -159,7 +160,7 @@ def markdown(result) -> str:
     parts = [
         f"## `{result['workload']}` beside other software",
         f"    {result['command']}",
-        report.table(header, rows),
+        markdown_table(header, rows),
         " ".join(f"{name}: {why}." for name, why in absent.items()),
         " ".join(
             [

@@ -7,6 +7,7 @@ from benchmarks import machine, report
 from benchmarks.process import Worker
 from benchmarks.rounds import interleaved
 from nvp_tf.config.schema import Config
+from nvp_tf.markdown import table
 from nvp_tf.training.flop import KINDS
 
 INFERENCE = ("log_prob", "encode", "sample")
@@ -104,7 +105,7 @@ class ModelSpeed:
             [
                 f"## `{self.name}`",
                 f"    {result['command']}",
-                report.table(header, rows),
+                table(header, rows),
                 f"Peak, GFLOP/s: {peaks}. Medians of {result['rounds']} rounds, and the ends of the ratios. "
                 + report.machine(result["machine"], result["others"]),
             ]

@@ -1,15 +1,9 @@
 """Markdown of a benchmark's figures, put into a page between its own two marks."""
 
-import re
 from pathlib import Path
 
-from nvp_tf.errors import UserError
 from nvp_tf.files import write_text
-
-
-def table(header, rows) -> str:
-    """A Markdown table of words."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
+from nvp_tf.markdown import insert
 
 
 def number(value) -> str:
@@ -68,11 +62,6 @@ def replace_section(file, name, text):
     file = Path(file)
     page = file.read_text(encoding="utf-8") if file.exists() else ""
     begin, end = f"<!-- {name}: made by bin/benchmark.py -->", f"<!-- end of {name} -->"
-    if (begin in page) != (end in page):
-        raise UserError(f"{file} has one of {begin!r} and {end!r}, expected both or neither")
-    section = f"{begin}\n{text.strip()}\n{end}"
-    if begin in page:
-        page = re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _: section, page, flags=re.S)
-    else:
-        page = f"{page.rstrip()}\n\n{section}\n".lstrip()
-    write_text(file, page)
+    if begin not in page and end not in page:
+        write_text(file, f"{page.rstrip()}\n\n{begin}\n{end}\n".lstrip())
+    insert(file, begin, end, text)

@@ -13,13 +13,14 @@ import pytest
 from commands import ROOT, digits_run, figures
 from PIL import Image
 
+from nvp_tf import markdown
 from nvp_tf.config.presets.registry import PRESETS
 from nvp_tf.errors import UserError
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.figures.source import Source
 from nvp_tf.out_of_distribution import detectors, measure, report, sets
 from nvp_tf.out_of_distribution.complexity import COMPRESSORS, complexity_score, lengths
 from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.runs.source import Source
 
 PAGE = ROOT / "docs" / "out_of_distribution.md"
 
@@ -185,7 +186,7 @@ def test_command(tmp_path):
 def test_mistakes(tmp_path):
     (tmp_path / "page.md").write_text("<!-- table: fashion -->")
     with pytest.raises(UserError, match="lacks the lines <!-- table: digits --> and"):
-        report.around(tmp_path / "page.md", "digits")
+        markdown.around(tmp_path / "page.md", *report.marks("digits"))
     source = Source(digits_run()[0])
     with pytest.raises(UserError, match="also is 'mnist', expected NAME:DIR"):
         sets.other_data_sets(source, 1, also=["mnist"])

@@ -8,18 +8,12 @@ import numpy as np
 from benchmarks import engines, machine, report
 from benchmarks.process import Worker
 from nvp_tf.errors import UserError
-from nvp_tf.scoring.saved_model import newest_version
+from nvp_tf.markdown import table
+from nvp_tf.scoring.contract import LATENTS, SIGNATURES, newest_version
 
 SIZES = (256, 7, 1, 0)  # rows: of one model each, without converting it anew
 SCALARS = {"num_samples": np.int32(4), "seed": np.int64(7), "temperature": np.float32(0.8)}
-SIGNATURES = {  # their inputs beside images or latents, and what is compared
-    "log_prob": ((), "log_prob"),
-    "score": ((), "log_prob"),
-    "encode": ((), "latents"),
-    "decode": ((), None),
-    "sample": (("num_samples", "seed", "temperature"), None),
-    "log_prob_with_noise": (("num_samples", "seed"), "log_prob"),
-}
+ASKED = [name for name in SIGNATURES if name != "serving_default"]
 ENGINES = ("ONNX Runtime", "OpenVINO, of ONNX", "OpenVINO, of the SavedModel")
 
 
@@ -52,9 +46,9 @@ def ask(version, x, say) -> dict:
     """{signature: {engine: {output: the largest difference from TensorFlow}, or what went wrong}}."""
     answers, latents = {}, None
     with tempfile.TemporaryDirectory() as folder:
-        for signature, (scalars, _) in SIGNATURES.items():
+        for signature in ASKED:
             say(signature)
-            feeds = _feeds(Path(folder), signature, scalars, latents if signature == "decode" else x)
+            feeds = _feeds(Path(folder), signature, latents if signature == "decode" else x)
             expected = _values("saved_model", {"path": str(version), "signature": signature, "feeds": feeds})
             if signature == "encode":
                 latents = expected[str(max(SIZES))]["latents"]
@@ -62,14 +56,12 @@ def ask(version, x, say) -> dict:
     return answers
 
 
-def _feeds(folder, signature, scalars, rows):
+def _feeds(folder, signature, rows):
     """{how many rows: file of the inputs}."""
+    scalars, about = SIGNATURES[signature].scalars, SIGNATURES[signature].about
     inputs = {name: SCALARS[name] for name in scalars}
-    if signature == "sample":
-        sizes, key = (SCALARS["num_samples"],), None
-    else:
-        sizes = (16,) if scalars else SIZES
-        key = "latents" if signature == "decode" else engines.name_of(rows)
+    sizes = SIZES if not scalars else (16,) if about else (SCALARS["num_samples"],)
+    key = about and (LATENTS if about == LATENTS else engines.name_of(rows))
     feeds = {}
     for size in sizes:
         feeds[str(size)] = str(folder / f"{signature}-{size}.npz")
@@ -124,7 +116,7 @@ def markdown(result) -> str:
         for engine in ENGINES:
             answer = found.get(engine)
             if isinstance(answer, dict):
-                output = SIGNATURES[signature][1] or next(iter(answer))
+                [output, *_] = [name for name in SIGNATURES[signature].outputs if name in answer] or answer
                 row.append(f"{answer[output]:.2g}")
             else:
                 row.append("no" if engine in found else "–")
@@ -136,7 +128,7 @@ def markdown(result) -> str:
         [
             f"### `{result['model']}`, {shape}",
             f"    {result['command']} --markdown=docs/engines.md",
-            report.table(["largest difference from TensorFlow", *ENGINES], rows),
+            table(["largest difference from TensorFlow", *ENGINES], rows),
             "\n".join(f"- `{signature}`, {' and '.join(who)}: {error}" for (signature, error), who in errors.items()),
             report.versions(result["machine"]) + ".",
         ]

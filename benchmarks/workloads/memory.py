@@ -8,6 +8,7 @@ from benchmarks import machine, report
 from benchmarks.process import Worker
 from benchmarks.rounds import interleaved
 from nvp_tf.config.presets.registry import get_preset
+from nvp_tf.markdown import table
 
 PRESET = "realnvp_imagenet32"
 LIMIT = 8e9  # bytes that a process may hold
@@ -128,7 +129,7 @@ def markdown(result) -> str:
         [
             f"## Memory of a training step, `{PRESET}`",
             f"    {result['command']}",
-            report.table(header, rows),
+            table(header, rows),
             f"Peaks are the most that a process ever held, each a new one: TensorFlow, the graph, weights, optimizer "
             f"and one step. Recomputed, a step takes {report.ratio(result['time'])} the plain time, and the whole "
             f"process {result['process']:.2f}x the memory, at batch {BATCHES[1]}; the median of {result['rounds']} "

@@ -10,7 +10,8 @@ from benchmarks import engines, machine, report
 from benchmarks.process import Worker
 from benchmarks.rounds import interleaved, spread
 from nvp_tf.errors import UserError
-from nvp_tf.scoring.saved_model import newest_version
+from nvp_tf.markdown import table
+from nvp_tf.scoring.contract import newest_version
 
 BATCHES = (1, 256)
 SLOWEST, LATEST = 0.95, 5.0  # what must hold of the SavedModel: of the live model's speed at the largest batch; seconds
@@ -156,7 +157,7 @@ def markdown(result) -> str:
     parts = [
         f"## Serving `{result['model']}`, {shape}",
         f"    {result['command']}",
-        report.table(header, rows),
+        table(header, rows),
         " ".join(absent),
         f"Ratios are the median of {result['rounds']} rounds, and their ends. "
         + report.machine(result["machine"], result["others"]),

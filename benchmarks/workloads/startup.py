@@ -7,6 +7,7 @@ import time
 
 from benchmarks import machine, report
 from benchmarks.process import ROOT
+from nvp_tf.markdown import table
 
 IMPORTS = ("numpy", "tensorflow", "keras", "nvp_tf.training.train", "nvp_tf.models.tfp_views")
 
@@ -52,7 +53,7 @@ def markdown(result) -> str:
         [
             "## Start-up",
             f"    {result['command']}",
-            report.table(["", "s"], rows),
+            table(["", "s"], rows),
             f"Medians of {result['rounds']} rounds, files in memory. "
             + report.machine(result["machine"], result["others"]),
         ]

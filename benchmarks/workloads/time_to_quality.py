@@ -15,6 +15,7 @@ from nvp_tf import cli
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.config.schema import Config, ModelConfig, PixelsConfig, RealNVPConfig
 from nvp_tf.files import write_text
+from nvp_tf.markdown import table
 from nvp_tf.pictures.layout import new_figure, save, to_picture
 from nvp_tf.runs.run_dir import RunDir
 
@@ -141,7 +142,7 @@ def markdown(result) -> str:
         [
             "## Time to quality, Fashion-MNIST",
             f"    {result['command']}",
-            report.table(["", "minutes", "images/s", "best bits/dim", "last bits/dim"], rows),
+            table(["", "minutes", "images/s", "best bits/dim", "last bits/dim"], rows),
             *shown,
             f"PyTorch: a Real NVP of two scales, 32 maps and 4 blocks, trained as `torch_training.py` says. "
             f"nvp_tf: the preset `{OURS}`, its rate falling to 0 at the end. Both are scored on "

@@ -10,6 +10,7 @@ from benchmarks import machine, report
 from benchmarks.process import ROOT, Worker
 from benchmarks.rounds import interleaved
 from nvp_tf.config.presets.registry import get_preset
+from nvp_tf.markdown import table
 from nvp_tf.runs.run_dir import RunDir
 
 # Of each preset what is changed, the name that the runs have; {} is the first, that the others are compared with.
@@ -138,7 +139,7 @@ def markdown(result) -> str:
         [
             "## Variants: what they gain and cost",
             f"    {result['command']}",
-            report.table(["run", "changed", "speed of a step", "steps", "test bits/dim"], rows),
+            table(["run", "changed", "speed of a step", "steps", "test bits/dim"], rows),
             f"Steps are timed in turn, against the first of each preset: the median of {result['rounds']} rounds, and "
             "their ends. Each run is trained to the end of its own schedule, from the same seed; the masked one, "
             "another model, has as many steps as the packed one's time allows.",

@@ -20,6 +20,7 @@ from benchmarks.rounds import spread
 from nvp_tf import cli
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.config.schema import Config
+from nvp_tf.markdown import table
 
 PRESETS, STEPS = ("realnvp_digits", "realnvp_fashion_mnist", "nice_fashion_mnist"), 5
 LARGE = 16 << 20  # bytes, of the exchange that shows what a second carries
@@ -218,7 +219,7 @@ def markdown(result) -> str:
 def _measured(result):
     header = ["", "batch", "exchanges a step", "gradients, MB", "batch statistics, MB", "sent by each worker, MB"]
     header += ["a step of two, ms", "its half alone, ms", "share of time"]
-    return report.table(
+    return table(
         header,
         [
             [
@@ -246,7 +247,7 @@ def _extrapolated(result):
             rows.append(
                 [f"`{preset}`", str(count), report.number(1e3 * (alone + exchange)), share, report.number(days)]
             )
-    return report.table(["", "workers", "a step, ms", "exchanging", "days for a billion images, once"], rows)
+    return table(["", "workers", "a step, ms", "exchanging", "days for a billion images, once"], rows)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 nvp_tf evaluate --run_dir=runs/digits --split=test --noise_samples=8
 """
 
-import dataclasses
-
 from absl import flags
 
 from nvp_tf import cli
@@ -27,22 +25,17 @@ def main():
     cli.quiet_tensorflow()
     from tqdm import tqdm
 
-    from nvp_tf.data.registry import load_dataset
     from nvp_tf.evaluation.evaluator import Evaluator
-    from nvp_tf.runs.run_dir import RunDir
-    from nvp_tf.training.train import check_fits
+    from nvp_tf.runs.opened import OpenRun
 
-    run = RunDir(FLAGS.run_dir)
-    config = dataclasses.replace(run.config, data=run.config.data.at(FLAGS.data_dir))
-    flow = run.load_flow(FLAGS.weights)
-    dataset = load_dataset(config.data)
-    check_fits(config, dataset)
-    figures = Evaluator(flow, FLAGS.batch_size).evaluate(
-        getattr(dataset, FLAGS.split),
+    opened = OpenRun(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir)
+    figures = Evaluator(opened.flow, FLAGS.batch_size).evaluate(
+        getattr(opened.dataset, FLAGS.split),
         FLAGS.noise_samples,
         FLAGS.limit,
         lambda batches: tqdm(batches, unit="batch", disable=not FLAGS.progress),
     )
     if FLAGS.weights == "best" and not FLAGS.limit:
-        run.write_score(FLAGS.split, figures)
-    return figures | {"dataset": dataset.name, "split": FLAGS.split, "weights": FLAGS.weights, "run_dir": FLAGS.run_dir}
+        opened.run.write_score(FLAGS.split, figures)
+    about = {"dataset": opened.dataset.name, "split": FLAGS.split, "weights": FLAGS.weights, "run_dir": FLAGS.run_dir}
+    return figures | about

@@ -11,6 +11,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
 flags.DEFINE_string("export_dir", None, "The model's folder; a numbered version is added to it.", required=True)
 flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weights.")
+flags.DEFINE_string("data_dir", None, "Where the data set's files are, if not where they were in training.")
 flags.DEFINE_integer("examples", 1000, "On how many of the test split the export is checked.", lower_bound=1)
 flags.DEFINE_bool("tflite", True, "Whether to write files for phones, too (docs/tflite.md).")
 
@@ -20,15 +21,13 @@ def main():
     import numpy as np
 
     from nvp_tf.data.pipeline import evaluation_batches
-    from nvp_tf.data.registry import load_dataset
     from nvp_tf.evaluation.evaluator import Evaluator
     from nvp_tf.export.export import export
-    from nvp_tf.runs.run_dir import RunDir
+    from nvp_tf.runs.opened import OpenRun
 
-    run = RunDir(FLAGS.run_dir)
-    flow = run.load_flow(FLAGS.weights)
-    splits = load_dataset(run.config.data)
-    examples = np.concatenate(list(evaluation_batches(splits.test, 100, FLAGS.examples)))
-    held_out_scores = Evaluator(flow).log_probs(splits.valid)
-    about = {"run_dir": FLAGS.run_dir, "weights": FLAGS.weights, "data": splits.name, "scores": run.scores}
+    opened = OpenRun(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir)
+    flow, dataset = opened.flow, opened.dataset
+    examples = np.concatenate(list(evaluation_batches(dataset.test, 100, FLAGS.examples)))
+    held_out_scores = Evaluator(flow).log_probs(dataset.valid)
+    about = {"run_dir": FLAGS.run_dir, "weights": FLAGS.weights, "data": dataset.name, "scores": opened.run.scores}
     return export(flow, FLAGS.export_dir, examples, held_out_scores, about, FLAGS.tflite)

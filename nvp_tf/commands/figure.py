@@ -46,8 +46,8 @@ def main(name=None):
         registry.check_options(name, options)
     cli.quiet_tensorflow()
     from nvp_tf.figures import album
-    from nvp_tf.figures.source import Source
     from nvp_tf.pictures import layout
+    from nvp_tf.runs.source import Source
 
     source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed) if FLAGS.run_dir else None
     made = {"figure": name, "out": FLAGS.out, "seed": FLAGS.seed, "run_dir": FLAGS.run_dir} | options

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from nvp_tf import cli
+from nvp_tf import cli, markdown
 
 FLAGS = flags.FLAGS
 RULES = ("log_prob", "typicality", "S webp")  # of the line of JSON; figures.json has all
@@ -35,16 +35,16 @@ def main():
     cli.quiet_tensorflow()
     from tqdm import tqdm
 
-    from nvp_tf.figures.source import Source
     from nvp_tf.files import write_text
     from nvp_tf.out_of_distribution import plots, report
     from nvp_tf.out_of_distribution.measure import OWN, measure
     from nvp_tf.pictures.layout import save
+    from nvp_tf.runs.source import Source
 
     source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed)
     place = source.run.path.absolute().name
     if FLAGS.page:
-        report.around(FLAGS.page, place)
+        markdown.around(FLAGS.page, *report.marks(place))
     folders = [os.path.expanduser(folder) for folder in FLAGS.folder]
     measurement = measure(
         source, FLAGS.num, FLAGS.also, folders, lambda names: tqdm(names, unit="set", disable=not FLAGS.progress)
@@ -59,7 +59,7 @@ def main():
     for draw in (plots.histograms, plots.complexity, plots.examples):
         save(draw(measurement), out / f"{draw.__name__}.png")
     if FLAGS.page:
-        report.insert(FLAGS.page, place, table)
+        markdown.insert(FLAGS.page, *report.marks(place), f"\n{table}")
     return {
         "false_alarms": figures[OWN]["caught"]["typicality"],
         "auroc": {name: {rule: round(row["auroc"][rule], 3) for rule in RULES} for name, row in figures.items()},

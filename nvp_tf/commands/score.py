@@ -55,7 +55,8 @@ def main(*words):
 
 
 def _model():
-    from nvp_tf.scoring.saved_model import SavedModel, newest_version
+    from nvp_tf.scoring.contract import newest_version
+    from nvp_tf.scoring.saved_model import SavedModel
 
     folder = None if FLAGS.server else newest_version(FLAGS.model)
     cli.quiet_tensorflow()
@@ -80,7 +81,7 @@ def _split(event):
 
 def _one(items, model):
     """The scores of one picture, as the command's line of JSON."""
-    from nvp_tf.scoring.table import columns
+    from nvp_tf.scoring.contract import SIGNATURES
 
     items = list(itertools.islice(items, 2))
     if len(items) != 1:
@@ -89,7 +90,7 @@ def _one(items, model):
     if item.error:
         raise UserError(f"{item.name} {item.error}")
     scores = model.score(item.value[None])
-    return {"name": item.name} | {name: float(scores[name][0]) for name in columns(model.event)}
+    return {"name": item.name} | {name: float(scores[name][0]) for name in SIGNATURES["score"].outputs_of(model.event)}
 
 
 def _all(items, total, model):

@@ -14,6 +14,7 @@ from nvp_tf.export import gate, lite, lite_gate
 from nvp_tf.export.serving import ServingBundle
 from nvp_tf.export.signatures import Signatures
 from nvp_tf.files import PARTIAL
+from nvp_tf.scoring.contract import next_version
 
 
 def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True) -> dict:
@@ -36,7 +37,7 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
     export_dir = Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(export_dir)
-    bundle = ServingBundle(export_dir, examples)
+    bundle = ServingBundle(export_dir, examples, flow.event)
     partial = export_dir / f"{PARTIAL}{os.getpid()}"
     try:
         reference = Reference(held_out_scores)
@@ -48,7 +49,7 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
             figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
         bundle.write_inside(partial)
         figures["size_bytes"] = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
-        version = 1 + max((int(p.name) for p in export_dir.iterdir() if p.name.isdigit()), default=0)
+        version = next_version(export_dir)
         figures = {"version": version} | (about or {}) | figures | {"versions": _versions()}
         (partial / "export.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         partial.rename(export_dir / str(version))

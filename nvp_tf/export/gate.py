@@ -12,6 +12,7 @@ import tensorflow as tf
 from nvp_tf.errors import UserError
 from nvp_tf.export import client
 from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.scoring.contract import DRAW, FEW, NOISE, QUESTIONS, asked
 
 LOG_PROB_BOUND = 1e-3  # nats an example, or 4 units in the last place of a float32 score where that is more
 LATENT_BOUND = 1e-3
@@ -35,19 +36,18 @@ def check(flow, reference, model, examples) -> dict:
       UserError: a difference above its bound, an answer of another shape, or that depends on the call.
     """
     x = np.asarray(examples)
-    told, answers = _ask(model, x)
+    told, answers = _ask(model, x, flow.event)
     name = flow.event.name
     live = flow.log_prob(x).numpy()
-    few = len(answers["by_one/log_prob"])
     scores = answers["log_prob/log_prob"]
     differences = {
         "log_prob": largest_gap(scores, live),
-        "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:few]) for by in ("by_seven", "by_one")),
+        "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_seven", "by_one")),
         "latents": largest_gap(answers["encode/latents"], flow.encode(x).numpy()),
         "round_trip": largest_gap(answers[f"decode/{name}"], x),
-        "sample": largest_gap(answers[f"sample/{name}"], flow.sample(**client.DRAW).numpy()),
+        "sample": largest_gap(answers[f"sample/{name}"], flow.sample(**DRAW).numpy()),
         "log_prob_with_noise": largest_gap(
-            answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:few], **client.NOISE)
+            answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:FEW], **NOISE)
         ),
     }
     nats = nats_bound(LOG_PROB_BOUND, live)
@@ -74,20 +74,21 @@ def check(flow, reference, model, examples) -> dict:
     }
 
 
-def ask(script, model, x, name, foreign):
+def ask(script, model, x, questions, name, foreign):
     """What a stranger says, and the arrays of its answers.
 
     Args:
       script: the stranger: `client.py`, `lite_client.py`.
-      model, x: the path and the examples that it is given.
+      model, x, questions: the path, the examples and the questions that it is given.
       name: of the model, in errors.
       foreign: packages that it must not need.
     """
     with tempfile.TemporaryDirectory() as folder:
         examples, answers = Path(folder) / "examples.npy", Path(folder) / "answers.npz"
         np.save(examples, x)
-        line = [sys.executable, "-I", script, str(Path(model).resolve()), str(examples), str(answers)]
-        done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
+        (Path(folder) / "questions.json").write_text(json.dumps(questions))
+        line = [sys.executable, "-I", script, Path(model).resolve(), examples, answers, Path(folder) / "questions.json"]
+        done = subprocess.run([*map(str, line)], cwd=folder, capture_output=True, text=True)
         if done.returncode:
             why = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
             raise UserError(f"{name} cannot be used in a fresh process: {why}")
@@ -104,18 +105,17 @@ def nats_bound(nats, live):
     return max(nats, 4 * float(np.spacing(np.float32(finite.max(initial=0)))))
 
 
-def _ask(model, x):
+def _ask(model, x, event):
     foreign = {"nvp_tf", "tensorflow_probability", "tf_keras"}
-    return ask(client.__file__, model, x, "the SavedModel", foreign)
+    return ask(client.__file__, model, x, asked(QUESTIONS, event), "the SavedModel", foreign)
 
 
 def _check_the_rest(flow, reference, answers, name):
     """What is right or wrong, with no largest difference to tell."""
     scores = answers["log_prob/log_prob"]
-    few = len(answers["serving_default/log_prob"])
     same = {
         "score's log_prob": (answers["score/log_prob"], scores),
-        "serving_default's log_prob": (answers["serving_default/log_prob"], scores[:few]),
+        "serving_default's log_prob": (answers["serving_default/log_prob"], scores[:FEW]),
         "percentile": (answers["score/percentile"], reference.percentile(answers["score/log_prob"])),
         "typicality": (answers["score/typicality"], reference.typicality(answers["score/log_prob"])),
         "second sample of one seed": (answers[f"again/{name}"], answers[f"sample/{name}"]),

@@ -1,9 +1,9 @@
 """A stranger with a .tflite file: ai_edge_litert, NumPy and nothing else. Run as a script.
 
-python -I lite_client.py MODEL.tflite EXAMPLES.npy ANSWERS.npz
+python -I lite_client.py MODEL.tflite EXAMPLES.npy ANSWERS.npz QUESTIONS.json
 
-Asks every signature about the examples, writes what it answers, and prints one line of JSON:
-examples scored a second, and the packages loaded.
+Asks every question about the examples, what it makes of broken latents and of noise, writes what it answers, and
+prints one line of JSON: examples scored a second, and the packages loaded.
 """
 
 import json
@@ -13,38 +13,40 @@ import time
 
 import numpy as np
 
-FEW, DRAWN = 16, 8
+DRAWN = 8
 TEMPERATURE = np.float32(0.8)
 
 
-def main(model, examples, answers):
+def main(model, examples, answers, questions):
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model, num_threads=os.cpu_count())
-    x = np.load(examples)
-    [values] = interpreter.get_signature_list()["log_prob"]["inputs"]
+    with open(questions, encoding="utf-8") as file:
+        questions = json.load(file)
+    about, asked, seconds = {"values": np.load(examples)}, {}, {}
 
-    def ask(signature, values, batch=None, key=values):
+    def ask(signature, values, key, batch):
         """The outputs as arrays, of `batch` rows at a time."""
-        run, batch = interpreter.get_signature_runner(signature), batch or len(values)
+        run = interpreter.get_signature_runner(signature)
         parts = [run(**{key: values[i : i + batch]}) for i in range(0, len(values), batch)]
         return {output: np.concatenate([part[output] for part in parts]) for output in parts[0]}
 
-    asked = {"by_one": ask("log_prob", x[:FEW], batch=1), "by_seven": ask("log_prob", x[:FEW], batch=7)}
-    start = time.perf_counter()
-    asked["log_prob"] = ask("log_prob", x)
-    speed = len(x) / (time.perf_counter() - start)
-    asked |= {"score": ask("score", x), "encode": ask("encode", x)}
-    latents = asked["encode"]["latents"]
+    for question in sorted(questions, key=lambda question: question["name"] == "log_prob"):  # last: it is timed, warm
+        rows, start = about[question["about"]][: question["rows"]], time.perf_counter()
+        asked[question["name"]] = ask(question["signature"], rows, question["input"], question["batch"])
+        seconds[question["name"]] = time.perf_counter() - start
+        about = asked[question["name"]] | about  # what came first stays
+    latents = about["latents"]
     broken = np.resize(latents, (3, latents.shape[1]))
     broken[0, 0], broken[1, -1] = np.nan, np.inf
-    asked |= {"decode": ask("decode", latents, key="latents"), "broken": ask("decode", broken, key="latents")}
+    asked["broken"] = ask("decode", broken, "latents", len(broken))
     noise, sample = draws(latents.shape[1]), interpreter.get_signature_runner("sample")
     asked["sample"] = sample(noise=noise, temperature=TEMPERATURE)
     asked["frozen"] = sample(noise=noise, temperature=np.float32(0))
     arrays = {f"{what}/{output}": array for what, outputs in asked.items() for output, array in outputs.items()}
     np.savez(answers, **arrays)
     packages = sorted({module.split(".")[0] for module in sys.modules})
+    speed = len(about["values"]) / seconds["log_prob"]
     print(json.dumps({"images_per_second": round(speed, 1), "packages": packages}))
 
 

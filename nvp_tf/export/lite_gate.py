@@ -8,6 +8,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.export import lite_client
 from nvp_tf.export.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, largest_gap, nats_bound
 from nvp_tf.export.lite import FILES, FLOAT32
+from nvp_tf.scoring.contract import FEW, LITE_QUESTIONS, asked
 
 LOG_PROB_BOUND = 1e-2  # nats, or 4 units in the last place; of the float32 file
 EXAMPLES = 256
@@ -40,13 +41,12 @@ def check(flow, reference, folder, examples) -> dict:
 
 
 def _check(file, x, live, event, reference):
-    told, answers = ask(lite_client.__file__, file, x, file.name, _FOREIGN)
+    told, answers = ask(lite_client.__file__, file, x, asked(LITE_QUESTIONS, event), file.name, _FOREIGN)
     name = event.name
     scores, decoded = answers["log_prob/log_prob"], answers[f"decode/{name}"]
-    few = len(answers["by_one/log_prob"])
     gaps = {
         "log_prob": largest_gap(scores, live["log_prob"]),
-        "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:few]) for by in ("by_one", "by_seven")),
+        "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_one", "by_seven")),
         "latents": largest_gap(answers["encode/latents"], live["latents"]),
         "round_trip": largest_gap(decoded, x),
         "sample": largest_gap(answers[f"sample/{name}"], live["sample"]),

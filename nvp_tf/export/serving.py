@@ -20,11 +20,12 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from nvp_tf.errors import UserError
 from nvp_tf.files import write_text
+from nvp_tf.scoring.contract import LATENTS, SIGNATURES
 
 IMAGE = "tensorflow/serving:2.20.0"
 # Signatures without scalars. A server that merges requests refuses scalars, and one refused
 # warm-up request keeps it from loading the model.
-WARMED = ("serving_default", "log_prob", "score", "encode", "decode")
+WARMED = [name for name, signature in SIGNATURES.items() if not signature.scalars]
 MERGED = 64  # Rows the server runs at once.
 WARM_SIZES = (1, MERGED)
 
@@ -35,13 +36,14 @@ class ServingBundle:
     Args:
       export_dir: the model's folder, whose name is the model's.
       examples: held-out [n, *event_shape], of which the first is in request.json.
+      event: the model's `Event`.
 
     Raises:
       UserError: models.config, which a person may edit, is not one.
     """
 
-    def __init__(self, export_dir, examples):
-        self.folder, self.examples = Path(export_dir).resolve(), np.asarray(examples)
+    def __init__(self, export_dir, examples, event):
+        self.folder, self.examples, self.event = Path(export_dir).resolve(), np.asarray(examples), event
         self._config()  # Refused now, not after the minutes of an export.
 
     def write_inside(self, version_dir):
@@ -85,9 +87,8 @@ class ServingBundle:
 
     def _warm_up(self, signature, n):
         rows = np.resize(self.examples, (n, *self.examples.shape[1:]))
-        inputs = {"images" if rows.dtype == np.uint8 else "x": rows}
-        if signature == "decode":
-            inputs = {"latents": np.zeros((n, rows[0].size), np.float32)}
+        [name] = SIGNATURES[signature].inputs_of(self.event)
+        inputs = {name: np.zeros((n, self.event.dimensions), np.float32) if name == LATENTS else rows}
         log = prediction_log_pb2.PredictionLog()
         request = log.predict_log.request
         request.model_spec.name, request.model_spec.signature_name = self.folder.name, signature
@@ -98,7 +99,7 @@ class ServingBundle:
     def _readme(self, model):
         words = {"quoted": shlex.quote(model.name), "path": shlex.quote(model.base_path), "image": IMAGE}
         readme = _README.format(name=model.name, in_url=quote(model.name, safe=""), **words)
-        return readme + (_PICTURE.format(**words) if self.examples.dtype == np.uint8 else "")
+        return readme + (_PICTURE.format(**words) if self.event.is_image else "")
 
 
 _CONFIG_COMMENT = """\

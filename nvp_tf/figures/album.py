@@ -8,9 +8,9 @@ from pathlib import Path
 
 from nvp_tf.figures import registry
 from nvp_tf.figures.index_page import index_page
-from nvp_tf.figures.source import Source, Unfit
 from nvp_tf.files import write_text
 from nvp_tf.pictures import layout
+from nvp_tf.runs.source import Source, Unfit
 
 RECORD = "figures.json"  # name -> what was drawn, and from what
 

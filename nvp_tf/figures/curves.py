@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nvp_tf.figures.source import Unfit
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Unfit
 
 
 def draw(source):

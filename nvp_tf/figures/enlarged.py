@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from nvp_tf.figures.resized import resized, with_own_statistics
-from nvp_tf.figures.source import Unfit
 from nvp_tf.pictures.layout import Panel, page
+from nvp_tf.runs.source import Unfit
 
 
 def draw(source, *, factor=10.0, num=1):

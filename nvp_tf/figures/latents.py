@@ -5,10 +5,10 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.figures.source import BATCH
 from nvp_tf.layers.squeeze import squeeze
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import BATCH
 
 
 def draw(source, *, num=200):

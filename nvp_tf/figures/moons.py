@@ -3,8 +3,8 @@
 import numpy as np
 
 from nvp_tf.event import Event
-from nvp_tf.figures.source import Unfit
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Unfit
 
 LINES, FINE = 25, 500  # of a grid, each way; points a line
 

@@ -4,10 +4,10 @@ import dataclasses
 import functools
 
 from nvp_tf.errors import UserError
-from nvp_tf.figures.source import Unfit
 from nvp_tf.layers.networks import BatchNorm
 from nvp_tf.layers.statistics import moments
 from nvp_tf.models.build import build
+from nvp_tf.runs.source import Unfit
 
 
 def resized(source, height, width, figure):

@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from nvp_tf.config.schema import DataConfig
-from nvp_tf.data.catalogue import CATALOGUE
-from nvp_tf.data.registry import load_dataset
-from nvp_tf.figures.source import choose
 from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.out_of_distribution import sets
 from nvp_tf.pictures.layout import Panel, draw_panel, new_figure, to_picture
 
 SHOWN = 16  # of the best scored, and of the worst
@@ -38,27 +35,16 @@ def draw(source, *, num=500):
 
 def comparisons(source, num):
     """{kind: images [n, height, width, channels]}, n the same for all that come from the test split."""
-    test, top = source.examples(num), source.levels - 1
-    noise = np.random.default_rng(source.seed).integers(0, source.levels, test.shape, dtype=np.uint8)
+    test = source.examples(num)
+    altered, made = (make(test, source.levels, source.seed) for make in (sets.altered, sets.made))
     return {
         "train": source.examples(num, "train"),
         "test": test,
-        "test, turned 180°": test[:, ::-1, ::-1],
-        "test, negatives": (top - test).astype(np.uint8),
-        **others(source, num),
-        "uniform noise": noise,
+        "test, turned 180°": altered["rotated by 180°"],
+        "test, negatives": altered["negatives"],
+        **sets.of_one_kind(source, num),
+        "uniform noise": made["uniform noise"],
     }
-
-
-def others(source, num):
-    """{name: held-out images} of the other data sets that are here with the run's shape and levels."""
-    shape, found = "x".join(map(str, source.config.model.event_shape)), {}
-    for name, entry in CATALOGUE.items():
-        if name != source.config.data.name and entry.shape == shape and entry.found():
-            data = load_dataset(DataConfig(name))
-            if data.event.levels == source.levels:
-                found[name] = choose(data.test, num, source.seed)
-    return found
 
 
 def histograms(scores):

@@ -57,7 +57,7 @@ def measure(source, num=1000, also=(), folders=(), progress=lambda names: names)
     """Scores everything that there is to hold against a run's test images, and them.
 
     Args:
-      source: the run, a `figures.source.Source`.
+      source: the run, a `runs.source.Source`.
       num: images of each set; fewer where there are fewer.
       also, folders: as `sets.other_data_sets` takes them.
       progress: wraps the names of the sets as they are scored.

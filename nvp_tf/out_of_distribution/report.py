@@ -1,11 +1,9 @@
-"""A measurement in text: a row an image as CSV, a row a set as Markdown, and that in a page."""
+"""A measurement in text: a row an image as CSV, a row a set as Markdown."""
 
 import csv
 import io
-from pathlib import Path
 
-from nvp_tf.errors import UserError
-from nvp_tf.files import write_text
+from nvp_tf.markdown import table
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.out_of_distribution.complexity import LENGTHS
 from nvp_tf.out_of_distribution.detectors import BEST, GROUPS, LEVEL
@@ -84,25 +82,9 @@ def _percent(value):
 
 
 def _table(corner, heads, rows):
-    lines = [(corner, *heads), ["---"] + ["--:"] * len(heads), *((name, *cells) for name, cells in rows.items())]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table((corner, *heads), [(name, *cells) for name, cells in rows.items()], numbers=len(heads))
 
 
-def insert(page, name, text):
-    """Puts a text into a page, between `<!-- table: NAME -->` and `<!-- end of table: NAME -->`.
-
-    Raises:
-      UserError: a page without these two lines.
-    """
-    before, after = around(page, name)
-    write_text(page, f"{before}\n\n{text}\n{after}")
-
-
-def around(page, name):
-    """What is before and after the place of a text in a page, each with its marking line."""
-    begin, end = f"<!-- table: {name} -->", f"<!-- end of table: {name} -->"
-    before, began, rest = Path(page).read_text(encoding="utf-8").partition(begin)
-    _, ended, after = rest.partition(end)
-    if not (began and ended):
-        raise UserError(f"{page} lacks the lines {begin} and {end}, expected them where the table shall be")
-    return before + begin, end + after
+def marks(name):
+    """The two lines of a page that a run's table is put between."""
+    return f"<!-- table: {name} -->", f"<!-- end of table: {name} -->"

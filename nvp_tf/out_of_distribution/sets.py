@@ -10,8 +10,8 @@ from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
-from nvp_tf.figures.source import choose
 from nvp_tf.pictures.files import list_pictures, pixels, read_picture
+from nvp_tf.runs.source import choose
 
 _INSIDE = 5 / 7  # of the sides: 28 pixels with a margin of 4, as MNIST is laid out
 _SQUARES = (1, 2, 4)  # sides of a checkerboard's squares
@@ -53,6 +53,17 @@ def other_data_sets(source, num, also=(), folders=()):
     for folder in folders:
         found[f"pictures in {folder}"] = bring(cuts(folder, num, shape, source.seed), 256, shape, levels)
     return found, skipped
+
+
+def of_one_kind(source, num) -> dict:
+    """{name: held-out images} of the other data sets that are here with the run's shape and levels."""
+    shape, found = "x".join(map(str, source.config.model.event.shape)), {}
+    for name, entry in CATALOGUE.items():
+        if name != source.config.data.name and entry.shape == shape and entry.found():
+            dataset = load_dataset(DataConfig(name))
+            if dataset.event == source.config.model.event:
+                found[name] = choose(dataset.test, num, source.seed)
+    return found
 
 
 def _configs(run_on, also):

@@ -5,6 +5,7 @@ from pathlib import Path
 from nvp_tf.errors import UserError
 from nvp_tf.config.presets.registry import Preset, TABLE_5_1, TABLE_5_2
 from nvp_tf.config.presets.real_nvp import OTHERS, OTHERS_BITS
+from nvp_tf.markdown import table
 from nvp_tf.runs.run_dir import RunDir
 
 BLANK = "–"
@@ -25,19 +26,19 @@ def tables(runs) -> str:
     """Both tables, then every run that was found."""
     parts = [
         "## Table 5.1: NICE",
-        _table(
+        table(
             ("data set", "whitening", "hidden layers", "prior", "nats, thesis", "bits/dim, thesis", "here", "budget"),
             [_nice_row(preset, _best(runs, preset)) for preset in TABLE_5_1.values()],
         ),
         "## Table 5.2: Real NVP",
-        _table(
+        table(
             ("data set", *OTHERS, "Real NVP, thesis", "here", "budget"),
             [_real_nvp_row(preset, _best(runs, preset)) for preset in TABLE_5_2.values()],
         ),
         "bits/dim of the test split, for ImageNet and LSUN of the validation split; of the training split in "
         f"parentheses. {BLANK} where the thesis gives no number, or no run here has one.",
         "## Every run found",
-        _table(
+        table(
             ("run", "data set", "model", "test", "best validation", "budget"),
             [_run_row(run) for run in runs],
         ),
@@ -115,7 +116,3 @@ def _budget(run):
     size = f", {parameters / 1e6:.2g} M weights" if parameters else ""
     return f"{steps:,.0f} steps of {run.config.train.batch_size}, {minutes:.0f} min{size}"
 
-
-def _table(heads, rows):
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -19,6 +19,7 @@ from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
 from nvp_tf.scoring import beam_files, scorer, table
+from nvp_tf.scoring.contract import SIGNATURES
 from nvp_tf.scoring.summary import Summary
 
 
@@ -48,7 +49,7 @@ class Score(beam.DoFn):
         return self._shared.acquire(lambda: beam_files.load(self._folder))
 
     def columns(self):
-        return ("latents",) if self._encode else table.columns(self.model().event)
+        return SIGNATURES["encode" if self._encode else "score"].outputs_of(self.model().event)
 
     def setup(self):
         self._model = self.model()

@@ -16,8 +16,9 @@ from apache_beam.utils import retry
 
 from nvp_tf.errors import UserError, reason
 from nvp_tf.scoring import inputs
+from nvp_tf.scoring.contract import newest_version, numbers
 from nvp_tf.scoring.items import Item
-from nvp_tf.scoring.saved_model import SavedModel, newest_version
+from nvp_tf.scoring.saved_model import SavedModel
 
 
 def is_local(path) -> bool:
@@ -62,16 +63,15 @@ def read(path, event, fit=False):
 
 
 def newest(model) -> str:
-    """The folder of its newest version, as `saved_model.newest_version`; settled once, so that all workers agree."""
+    """The folder of its newest version, as `contract.newest_version`; settled once, so that all workers agree."""
     if is_local(model):
         return str(newest_version(model))
     if _matches(f"{model}/saved_model.pb"):
         return model
     folders = [posixpath.dirname(path) for path in _matches(f"{model}/*/saved_model.pb")]
-    versions = [folder for folder in folders if posixpath.basename(folder).isdigit()]
-    if not versions:
+    if not (versions := numbers(folders)):
         raise UserError(f"{model} has no saved_model.pb and no version that has one, expected an export")
-    return max(versions, key=lambda folder: int(posixpath.basename(folder)))
+    return next(folder for folder in folders if posixpath.basename(folder) == str(max(versions)))
 
 
 def load(folder) -> SavedModel:

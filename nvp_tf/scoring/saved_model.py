@@ -1,11 +1,10 @@
 """An export that answers in this process."""
 
-from pathlib import Path
-
 import numpy as np
 
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
+from nvp_tf.scoring.contract import newest_version
 
 
 class SavedModel:
@@ -41,16 +40,3 @@ class SavedModel:
     def _ask(self, signature, batch):
         answer = self._signatures[signature](**{self._key: self._tensor(batch, self.event.dtype)})
         return {name: np.asarray(value) for name, value in answer.items()}
-
-
-def newest_version(model) -> Path:
-    """The folder with saved_model.pb: `model` itself or the highest number in it."""
-    folder = Path(model)
-    if not folder.is_dir():
-        raise UserError(f"{model} is not a folder, expected an export such as saved_models/NAME")
-    if (folder / "saved_model.pb").is_file():
-        return folder
-    versions = [p for p in folder.iterdir() if p.name.isdigit() and (p / "saved_model.pb").is_file()]
-    if not versions:
-        raise UserError(f"{model} has no saved_model.pb and no version that has one, expected an export")
-    return max(versions, key=lambda path: int(path.name))

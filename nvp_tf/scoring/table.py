@@ -11,13 +11,7 @@ import numpy as np
 
 from nvp_tf.errors import UserError
 from nvp_tf.files import PARTIAL
-
-SCORES = ("log_prob", "bits_per_dim", "percentile", "typicality")
-
-
-def columns(event) -> tuple[str, ...]:
-    """The scores that there are of a kind of value: a vector has no bits."""
-    return SCORES if event.is_image else tuple(name for name in SCORES if name != "bits_per_dim")
+from nvp_tf.scoring.contract import SIGNATURES
 
 
 def incomplete(out) -> Path:
@@ -42,7 +36,7 @@ class Table:
         self.out = Path(out)
         check_suffix(out, latents)
         self._partial = self.out.with_name(PARTIAL + self.out.name)
-        self._columns = ("latents",) if latents else columns(event)
+        self._columns = SIGNATURES["encode" if latents else "score"].outputs_of(event)
         self.rows = 0
 
     def __enter__(self):

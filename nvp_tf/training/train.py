@@ -4,13 +4,11 @@ from nvp_tf.config.schema import Config
 from nvp_tf.data.pipeline import check_batch_size
 from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError
+from nvp_tf.runs.opened import check_fits
 from nvp_tf.runs.run_dir import RunDir
 from nvp_tf.training.distributed.strategies import make_strategy
 from nvp_tf.training.distributed.workers import Workers
-from nvp_tf.training.divergence import Diverged
 from nvp_tf.training.loop import Training
-
-__all__ = ["Diverged", "check_fits", "make_strategy", "train"]
 
 
 def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=True) -> dict:
@@ -61,13 +59,3 @@ def _check_same(config, dataset, workers):
         differences += [f"examples of {dataset.name}: {sizes} != {chiefs['sizes']}"]
     if differences:
         raise UserError(f"worker {workers.index} and the chief train different things: {'; '.join(differences)}")
-
-
-def check_fits(config: Config, dataset: DataSet):
-    """Raises UserError unless the data set has the shape and levels that the model is for."""
-    levels = config.model.pixels.levels if config.model.pixels else None
-    if (dataset.event_shape, dataset.levels) != (config.model.event_shape, levels):
-        raise UserError(
-            f"{dataset.name} has shape {dataset.event_shape} and levels {dataset.levels}, "
-            f"expected {config.model.event_shape} and {levels} as in the config"
-        )

@@ -14,6 +14,7 @@ import nvp_tf
 from nvp_tf.config.schema import DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 from nvp_tf.export import export
 from nvp_tf.models.build import build
 
@@ -290,9 +291,9 @@ def answers_of_a_stranger(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved") / "model"
     export.Signatures(flow, reference).save(folder)
     x = np.random.RandomState(0).randn(4, 3).astype(np.float32)
-    return flow, reference, x, *export.gate._ask(folder, x)
+    return flow, reference, x, *export.gate._ask(folder, x, flow.event)
 
 
 def test_a_model_that_does_not_load_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"cannot be used in a fresh process: .*SavedModel"):
-        export.gate._ask(tmp_path, np.zeros((1, 3), np.float32))
+        export.gate._ask(tmp_path, np.zeros((1, 3), np.float32), Event((3,)))

@@ -18,6 +18,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.export import export, lite, lite_client, lite_gate, weights
 from nvp_tf.export.export import Reference, Signatures
 from nvp_tf.models.build import build
+from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 
 STRANGER = """
 import json, sys
@@ -214,7 +215,13 @@ WRONG = {
 @pytest.fixture(scope="module")
 def answers(written):
     flow, reference, x, path, *_ = written["vector", lite.FLOAT32]
-    return flow, reference, x, path, *lite_gate.ask(lite_client.__file__, path, x[:256], path.name, set())
+    return (
+        flow,
+        reference,
+        x,
+        path,
+        *lite_gate.ask(lite_client.__file__, path, x[:256], asked(LITE_QUESTIONS, flow.event), path.name, set()),
+    )
 
 
 @pytest.mark.parametrize("what", WRONG)

@@ -12,6 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 from nvp_tf.export import serving
 from nvp_tf.export.serving import ServingBundle
 
@@ -23,7 +24,7 @@ def bundles(saved):
     """{name: (flow, x, the model's folder with its files, a session that asks as the server does)}."""
     made = {}
     for name, (flow, x, model) in saved.items():
-        bundle = ServingBundle(model.parent, x)
+        bundle = ServingBundle(model.parent, x, flow.event)
         bundle.write_inside(model)
         bundle.write_beside(1)
         made[name] = flow, x, model.parent, Session(model)
@@ -99,12 +100,12 @@ def config(folder):
 def test_stable_moves_only_by_hand(tmp_path):
     folder, x = tmp_path / "my model", np.zeros((2, 3), np.float32)
     folder.mkdir()
-    ServingBundle(folder, x).write_beside(3)
+    ServingBundle(folder, x, Event((3,))).write_beside(3)
     model = config(folder)
     assert (model.name, model.base_path, model.model_platform) == ("my model", "/models/my model", "tensorflow")
     assert model.model_version_policy.WhichOneof("policy_choice") == "all"
     assert dict(model.version_labels) == {"stable": 3, "canary": 3}
-    export = ServingBundle(folder, x)
+    export = ServingBundle(folder, x, Event((3,)))
     export.write_beside(4)
     assert dict(config(folder).version_labels) == {"stable": 3, "canary": 4}
     text = (folder / "models.config").read_text()
@@ -119,7 +120,7 @@ def test_stable_moves_only_by_hand(tmp_path):
     for wrong, message in ((edited + "}", "is not a ModelServerConfig: "), (two, "has 2 models, expected one")):
         (folder / "models.config").write_text(wrong)
         with pytest.raises(UserError, match=message):
-            ServingBundle(folder, x)
+            ServingBundle(folder, x, Event((3,)))
 
 
 # tensorflow_serving/servables/tensorflow/session_bundle_config.proto of 2.20.0; tensorflow-serving-api lacks it.
@@ -164,7 +165,7 @@ def test_the_batching_is_what_the_server_accepts(bundles):
 def test_the_readme_holds_the_commands(tmp_path):
     folder = tmp_path / "it's"
     folder.mkdir()
-    ServingBundle(folder, np.zeros((1, 2, 2, 1), np.uint8)).write_beside(1)
+    ServingBundle(folder, np.zeros((1, 2, 2, 1), np.uint8), Event((2, 2, 1), 256)).write_beside(1)
     commands = re.sub(r"\\\n", "", (folder / "README.md").read_text())
     docker, curl, score = (shlex.split(line) for line in commands.splitlines() if line.startswith("    "))
     assert docker[-4] == serving.IMAGE and "--model_config_file=/models/it's/models.config" in docker

@@ -12,9 +12,9 @@ from PIL import Image
 
 from nvp_tf.config.schema import Config, DataConfig, TrainConfig
 from nvp_tf.figures import album, registry, temperature
-from nvp_tf.figures.source import Source
 from nvp_tf.models.build import build
 from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.runs.source import Source
 
 SOME = ["moons", "sphere", "temperature", "spectrum"]
 

@@ -9,8 +9,8 @@ from tiny_source import tiny_source
 
 from nvp_tf.data.arrays import from_arrays
 from nvp_tf.figures import registry
-from nvp_tf.figures.source import Unfit
 from nvp_tf.pictures.layout import Animation
+from nvp_tf.runs.source import Unfit
 
 FLOWS = [
     "realnvp_grey",

@@ -11,9 +11,9 @@ from tiny_source import tiny_source
 from nvp_tf.errors import UserError
 from nvp_tf.figures import inpainting, langevin
 from nvp_tf.figures.hidden_pixels import hidden_pixels
-from nvp_tf.figures.source import Unfit
 from nvp_tf.models.build import build
 from nvp_tf.pictures.layout import Interrupted
+from nvp_tf.runs.source import Unfit
 
 BLOCKS = {  # of a 4x4 image, 1 hidden
     "top rows": "1111 1111 0000 0000",

@@ -6,8 +6,8 @@ from tiny_source import tiny_source
 
 from nvp_tf.figures import compression, concatenation, enlarged
 from nvp_tf.figures.resized import resized, with_own_statistics
-from nvp_tf.figures.source import Unfit
 from nvp_tf.layers.networks import ResidualConvNet
+from nvp_tf.runs.source import Unfit
 
 SCALES = ["realnvp_grey", "realnvp_packed_colour", "realnvp_three_scales", "realnvp_no_batch_norm"]
 

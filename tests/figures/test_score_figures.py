@@ -10,8 +10,10 @@ from tiny_source import tiny_source
 from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.registry import load_dataset
+from nvp_tf.event import Event
 from nvp_tf.figures import latents, scores, spectrum
-from nvp_tf.figures.source import Unfit
+from nvp_tf.out_of_distribution import sets
+from nvp_tf.runs.source import Unfit
 
 SCALES = {"realnvp_grey": 2, "realnvp_three_scales": 3, "realnvp_packed_colour": 2, "realnvp_one_scale": 1,
           "nice_image": 1}  # fmt: skip
@@ -97,14 +99,20 @@ def test_comparisons(monkeypatch):
 
 def test_other_data_sets_of_the_same_shape():
     """The photographs are always here, and of the shape of CIFAR-10."""
-    config = SimpleNamespace(model=SimpleNamespace(event_shape=(32, 32, 3)), data=DataConfig("cifar10"))
-    found = scores.others(SimpleNamespace(config=config, levels=256, seed=0), 5)
+
+    def of_one_kind(levels):
+        model = SimpleNamespace(event=Event((32, 32, 3), levels))
+        return sets.of_one_kind(
+            SimpleNamespace(config=SimpleNamespace(model=model, data=DataConfig("cifar10")), seed=0), 5
+        )
+
+    found = of_one_kind(256)
     assert found["photos"].shape == (5, 32, 32, 3) and "cifar10" not in found
     test = {
         x.tobytes() for batch in evaluation_batches(load_dataset(DataConfig("photos")).test, 500) for x in batch.numpy()
     }
     assert {x.tobytes() for x in found["photos"]} <= test
-    assert scores.others(SimpleNamespace(config=config, levels=17, seed=0), 5) == {}
+    assert of_one_kind(17) == {}
 
 
 @pytest.mark.parametrize("low", [1.5, -0.5])

@@ -7,16 +7,16 @@ from cases import MODELS, randomize
 
 from nvp_tf.config.schema import Config, DataConfig, TrainConfig
 from nvp_tf.data.arrays import from_arrays
-from nvp_tf.figures import source as source_file
-from nvp_tf.figures.source import Source
 from nvp_tf.models.build import build
+from nvp_tf.runs import opened
+from nvp_tf.runs.source import Source
 
 
 def tiny_source(monkeypatch, name, spread=0.3, **kwargs):
     """A `Source` of the model `name` of tests/support/cases.py in float32; `spread` as in `randomize`."""
     model = MODELS[name].config
     run = SimpleNamespace(path="runs/tiny", config=Config(model, DataConfig("tiny"), TrainConfig()))
-    monkeypatch.setattr(source_file, "RunDir", lambda path: run)
+    monkeypatch.setattr(opened, "RunDir", lambda path: run)
     source = Source(run.path, **kwargs)
     source.flow = randomize(build(model), 1, spread)  # set, a cached property is not computed
     if model.pixels:

@@ -1,16 +1,13 @@
 """What a figure is drawn from: a run's flow, its data, and a seed."""
 
-import dataclasses
 import functools
 
 import numpy as np
 import tensorflow as tf
 
 from nvp_tf.data.pipeline import evaluation_batches
-from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
-from nvp_tf.runs.run_dir import RunDir
-from nvp_tf.training.train import check_fits
+from nvp_tf.runs.opened import OpenRun
 
 BATCH = 100  # examples a call
 
@@ -19,31 +16,17 @@ class Unfit(UserError):
     """A figure asked of a run that cannot give it. The message says why."""
 
 
-class Source:
-    """A run to draw from; the flow and the data set are read when they are first needed.
+class Source(OpenRun):
+    """A run to draw from.
 
     Args:
-      run_dir: the run's folder.
-      weights: "best" or "last".
-      data_dir: where the data set's files are, if not where they were in training.
+      run_dir, weights, data_dir: as of `OpenRun`.
       seed: of everything random in a figure.
     """
 
     def __init__(self, run_dir, weights="best", data_dir=None, seed=0):
-        self.run = RunDir(run_dir)
-        config = self.run.config
-        self.config = dataclasses.replace(config, data=config.data.at(data_dir))
-        self.weights, self.seed = weights, seed
-
-    @functools.cached_property
-    def flow(self):
-        return self.run.load_flow(self.weights)
-
-    @functools.cached_property
-    def dataset(self):
-        dataset = load_dataset(self.config.data)
-        check_fits(self.config, dataset)
-        return dataset
+        super().__init__(run_dir, weights, data_dir)
+        self.seed = seed
 
     @property
     def levels(self):
