@@ -1,5 +1,6 @@
 """The two gradients of the ELBO by the inference network's weights, and how far each scatters."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,23 +47,23 @@ class Gradient:
     draws: int
 
 
-def measure(vae: VAE, estimator: str, x: tf.Tensor, draws: int, seed: int = 0, block: int = 100) -> Gradient:
-    """Mean and scatter of an estimator of d/dlambda mean_x ELBO(x), over draws of the noise for one batch.
+def estimates(
+    vae: VAE, estimator: str, x: tf.Tensor, draws: int, seed: int = 0, block: int = 1000
+) -> Iterator[np.ndarray]:
+    """Yields single estimates of d/dlambda mean_x ELBO(x), float64 [block, weights], `draws` in all.
 
     Args:
-      vae: its encoder's trainable weights are lambda, concatenated in their order.
+      vae: its encoder's trainable weights are lambda, flat, one after another.
       estimator: of ESTIMATORS.
       x: [n, *event_shape], in the likelihood's units.
-      draws: estimates, each with noise of its own for each example; at least 2.
-      block: estimates a call; more take more memory.
+      draws: estimates, each with noise of its own for each example.
+      block: estimates at once; more take more memory.
     """
-    objective, weights = ESTIMATORS[estimator], vae.encoder.trainable_variables
-    weights = [weight.value for weight in weights]
-    n = x.shape[0]
+    objective, weights = ESTIMATORS[estimator], [weight.value for weight in vae.encoder.trainable_variables]
 
     @tf.function(autograph=False)
     def gradients(number):
-        noise = tf.random.stateless_normal([block, n, vae.latents], tf.stack([seed, number]), dtype=x.dtype)
+        noise = tf.random.stateless_normal([block, x.shape[0], vae.latents], tf.stack([seed, number]), dtype=x.dtype)
 
         def one(noise):
             value = tf.reduce_mean(objective(vae, x, noise))
@@ -70,9 +71,14 @@ def measure(vae: VAE, estimator: str, x: tf.Tensor, draws: int, seed: int = 0, b
 
         return tf.vectorized_map(one, noise)
 
-    sums, squares, shift = 0.0, 0.0, None
     for number, first in enumerate(range(0, draws, block)):
-        found = gradients(tf.constant(number)).numpy()[: draws - first].astype(np.float64)
+        yield gradients(tf.constant(number)).numpy()[: draws - first].astype(np.float64)
+
+
+def measure(vae: VAE, estimator: str, x: tf.Tensor, draws: int, seed: int = 0, block: int = 1000) -> Gradient:
+    """Mean and scatter of `estimates`, of which at least 2 are drawn and a block is in memory at a time."""
+    sums, squares, shift = 0.0, 0.0, None
+    for found in estimates(vae, estimator, x, draws, seed, block):
         shift = found.mean(axis=0) if shift is None else shift  # about it, squares do not cancel
         sums, squares = sums + (found - shift).sum(axis=0), squares + np.square(found - shift).sum(axis=0)
     offset = sums / draws

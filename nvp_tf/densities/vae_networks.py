@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from nvp_tf.densities.conditionals import LEAST_LOG_SCALE
 
+# Of what gives locations and logarithms of scales: these must begin near 0.
+_SMALL = keras.initializers.VarianceScaling(0.01)
+
 
 class FlooredScale(keras.layers.Layer):
     """(m, r) -> (m, a + softplus(r - a)) along the last axis, a = LEAST_LOG_SCALE: r itself, but never below a.
@@ -37,11 +40,10 @@ def dense(event_shape: tuple[int, ...], latents: int, layers: int, units: int, d
       event_shape: of an example, (dimensions,) or (height, width, channels).
       latents: width of z.
     """
-    dense = keras.layers.Dense
-    encoder = [keras.layers.Flatten(dtype=dtype), *_hidden(layers, units, dtype), dense(2 * latents, dtype=dtype)]
+    encoder = [keras.layers.Flatten(dtype=dtype), *_hidden(layers, units, dtype), _last(2 * latents, dtype)]
     decoder = [
         *_hidden(layers, units, dtype),
-        dense(2 * math.prod(event_shape), dtype=dtype),
+        _last(2 * math.prod(event_shape), dtype),
         keras.layers.Reshape((*event_shape[:-1], 2 * event_shape[-1]), dtype=dtype),
         FlooredScale(dtype=dtype),
     ]
@@ -62,7 +64,8 @@ def convolutional(event_shape: tuple[int, ...], latents: int, filters: int, unit
     excess = ((0, 4 * bottom[0] - height), (0, 4 * bottom[1] - width))
 
     def conv(filters, strides=1, kind=keras.layers.Conv2D, activation="relu"):
-        return kind(filters, 3, strides, padding="same", activation=activation, dtype=dtype)
+        options = {"padding": "same", "activation": activation, "dtype": dtype}
+        return kind(filters, 3, strides, kernel_initializer=_SMALL if activation is None else "he_normal", **options)
 
     up = keras.layers.Conv2DTranspose
     encoder = [
@@ -71,7 +74,7 @@ def convolutional(event_shape: tuple[int, ...], latents: int, filters: int, unit
         conv(2 * filters, 2),
         keras.layers.Flatten(dtype=dtype),
         *_hidden(1, units, dtype),
-        keras.layers.Dense(2 * latents, dtype=dtype),
+        _last(2 * latents, dtype),
     ]
     decoder = [
         *_hidden(1, units, dtype),
@@ -94,13 +97,17 @@ def linear(event_shape: tuple[int, ...], latents: int, dtype: str):
     Where W'W is diagonal, as at the maximum of the likelihood, the posterior is within the encoder's reach and the
     ELBO can be the log-likelihood itself (Tipping and Bishop 1999).
     """
-    encoder = [keras.layers.Flatten(dtype=dtype), keras.layers.Dense(2 * latents, dtype=dtype)]
+    encoder = [keras.layers.Flatten(dtype=dtype), _last(2 * latents, dtype)]
     decoder = [
         keras.layers.Dense(math.prod(event_shape), dtype=dtype),
         keras.layers.Reshape(event_shape, dtype=dtype),
         SharedScale(dtype=dtype),
     ]
     return keras.Sequential(encoder, name="encoder"), keras.Sequential(decoder, name="decoder")
+
+
+def _last(outputs: int, dtype: str) -> keras.layers.Dense:
+    return keras.layers.Dense(outputs, kernel_initializer=_SMALL, dtype=dtype)
 
 
 def _hidden(layers: int, units: int, dtype: str) -> list:

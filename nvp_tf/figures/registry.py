@@ -61,6 +61,10 @@ class Figure:
 
 
 FIGURES = {
+    "generator": Figure("generator", "4.4"),
+    "emission": Figure("emission", "4.5"),
+    "helmholtz": Figure("helmholtz", "4.6"),
+    "reparametrization": Figure("reparametrization", "4.7"),
     "moons": Figure("moons", "5.1"),
     "samples": Figure("samples", "5.5, 5.12"),
     "sphere": Figure("sphere", "5.6"),
