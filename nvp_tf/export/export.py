@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -35,11 +36,8 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
       UserError: an answer that differs from the flow's by more than its bound (`gate.check`).
     """
     export_dir = Path(export_dir)
-    export_dir.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(export_dir)
-    bundle = ServingBundle(export_dir, examples, flow.event)
-    partial = export_dir / f"{PARTIAL}{os.getpid()}"
-    try:
+
+    def fill(partial):
         reference = Reference(held_out_scores)
         signatures = Signatures(flow, reference)
         signatures.save(partial)
@@ -47,10 +45,27 @@ def export(flow, export_dir, examples, held_out_scores, about=None, tflite=True)
         if tflite:
             lite.write(signatures, partial)
             figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
+        return (about or {}) | figures
+
+    return new_version(export_dir, fill, ServingBundle(export_dir, examples, flow.event))
+
+
+def new_version(export_dir: Path, fill: Callable[[Path], dict], bundle: ServingBundle) -> dict:
+    """Adds a version to a model's folder, whole or not at all; the result of `export`.
+
+    Args:
+      fill: writes the SavedModel into a folder, checks it, and says what export.json shall say of it.
+      bundle: what goes with it for TensorFlow Serving.
+    """
+    export_dir.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(export_dir)
+    partial = export_dir / f"{PARTIAL}{os.getpid()}"
+    try:
+        figures = fill(partial)
         bundle.write_inside(partial)
         figures["size_bytes"] = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
         version = next_version(export_dir)
-        figures = {"version": version} | (about or {}) | figures | {"versions": _versions()}
+        figures = {"version": version} | figures | {"versions": _versions()}
         (partial / "export.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         partial.rename(export_dir / str(version))
         bundle.write_beside(version)

@@ -37,13 +37,15 @@ class ServingBundle:
       export_dir: the model's folder, whose name is the model's.
       examples: held-out [n, *event_shape], of which the first is in request.json.
       event: the model's `Event`.
+      signatures: those that the model has.
 
     Raises:
       UserError: models.config, which a person may edit, is not one.
     """
 
-    def __init__(self, export_dir, examples, event):
+    def __init__(self, export_dir, examples, event, signatures=tuple(SIGNATURES)):
         self.folder, self.examples, self.event = Path(export_dir).resolve(), np.asarray(examples), event
+        self.warmed = [name for name in WARMED if name in signatures]
         self._config()  # Refused now, not after the minutes of an export.
 
     def write_inside(self, version_dir):
@@ -51,7 +53,7 @@ class ServingBundle:
         file = Path(version_dir) / "assets.extra" / "tf_serving_warmup_requests"
         file.parent.mkdir(exist_ok=True)
         with tf.io.TFRecordWriter(str(file)) as writer:
-            for signature in WARMED:
+            for signature in self.warmed:
                 for n in WARM_SIZES:
                     writer.write(self._warm_up(signature, n).SerializeToString())
 
