@@ -55,10 +55,8 @@ class Comparison:
         if file.is_file():
             before = _read(file)
             for name, value in terms.encoded().items():
-                if before.get(name) != value:
-                    raise UserError(
-                        f"{folder} is a comparison with {name} {before.get(name)}, not {value}: choose another"
-                    )
+                if (found := before.get(name)) != value:
+                    raise UserError(f"{folder} is a comparison with {name} {found}, expected {value}: choose another")
         elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise UserError(f"{folder} is not empty and has no compare.json: choose another folder")
         else:
