@@ -20,9 +20,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", None, "The data set by name, as nvp_tf train has it.", required=True)
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
 flags.DEFINE_float("minutes", None, "Wall-clock to train each row, a seed.", lower_bound=0.001)
-flags.DEFINE_integer(
-    "steps", None, "Steps to train each row, instead of minutes or at most: the same each time.", lower_bound=1
-)
+flags.DEFINE_integer("steps", None, "Steps to train each row, instead of minutes or at most.", lower_bound=1)
 flags.DEFINE_integer("seeds", 1, "How often each is trained.", lower_bound=1)
 flags.DEFINE_list("families", [], "Which, and which presets; all that are for the data where none is named.")
 flags.DEFINE_multi_string("set", [], "NAME.key=value, a setting of a row, or data.key=value, such as data.flips=true.")

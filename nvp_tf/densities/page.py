@@ -32,10 +32,8 @@ _CAPTIONS = {
 
 def write_tables(comparison: Comparison, rows: list[dict], event: Event, dataset: str) -> None:
     """table.md and table.csv of the rows so far."""
-    text = (
-        markdown_table(rows, event) + "\n" + "\n".join(f"- {fact}" for fact in facts(comparison.terms, event, dataset))
-    )
-    write_text(comparison.folder / "table.md", text + "\n")
+    said = "".join(f"- {fact}\n" for fact in facts(comparison.terms, event, dataset))
+    write_text(comparison.folder / "table.md", f"{markdown_table(rows, event)}\n{said}")
     write_text(comparison.folder / "table.csv", csv_table(rows))
 
 

@@ -106,8 +106,11 @@ def _finish(axes, nats, event):
     scores = sorted((_score(value, event) for value in nats), reverse=not event.is_image)
     if scores:
         best, middle = scores[0], scores[len(scores) // 2]
-        reach = max(abs(scores[-1] - best), 1e-3) if len(scores) < 3 else max(3 * abs(middle - best), 1e-3)
+        worst = abs(scores[-1] - best)
+        reach = 1.1 * max(1e-3, min(3 * abs(middle - best) or worst, worst))
         ends = (best - 0.1 * reach, best + reach) if event.is_image else (best - reach, best + 0.1 * reach)
         axes.set(ylim=ends)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
