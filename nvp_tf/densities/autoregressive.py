@@ -32,18 +32,24 @@ class MADE(keras.Model):
         super().__init__(**kwargs)
         self.position, self.outputs = position, len(initial)
         dimensions = len(position)
-        degrees, self.hidden = position, []
+        degrees, self.hidden, self.degrees = position, [], []
         for i in range(layers):
             after = hidden_degrees(max(units, dimensions - 1), dimensions)
             mask = up_to(degrees, after)
             self.hidden.append(MaskedDense(mask, "relu", dtype=self.dtype_policy, name=f"hidden_{i}"))
             degrees = after
+            self.degrees.append(after)
         mask = np.repeat(before(degrees, position) if layers else before(position, position), self.outputs, axis=1)
         bias = np.tile(initial, dimensions)
         self.output_layer = MaskedDense(mask, gain=spread, bias=bias, dtype=self.dtype_policy, name="outputs")
         for layer in [*self.hidden, self.output_layer]:
             layer.build(None)
         self.built = True
+
+    @property
+    def masks(self) -> list[np.ndarray]:
+        """Of each layer, from the inputs to the outputs."""
+        return [layer.mask for layer in [*self.hidden, self.output_layer]]
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.reshape(self.output_layer(self.features(x)), [-1, len(self.position), self.outputs])

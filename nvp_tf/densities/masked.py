@@ -56,6 +56,14 @@ def left_of(size: int, centre: bool) -> np.ndarray:
     return (row == 0) & ((column <= 0) if centre else (column < 0))
 
 
+def paths(masks: list[np.ndarray]) -> np.ndarray:
+    """Whether a path leads from an input to an output through layers of masks [a, b], [b, c], ...: bool [a, z]."""
+    seen = masks[0]
+    for mask in masks[1:]:
+        seen = seen @ mask
+    return seen
+
+
 class MaskedDense(keras.layers.Layer):
     """x [..., a] -> x (kernel * mask) + bias, [..., b].
 

@@ -61,6 +61,9 @@ class Figure:
 
 
 FIGURES = {
+    "mixture": Figure("mixture", "4.1"),
+    "autoregressive": Figure("autoregressive", "4.2"),
+    "masking": Figure("masking", "4.3"),
     "generator": Figure("generator", "4.4"),
     "emission": Figure("emission", "4.5"),
     "helmholtz": Figure("helmholtz", "4.6"),

@@ -39,6 +39,7 @@ def test_made_sees_all_that_is_before_and_nothing_else(order, layers):
     before = net.position[None] < net.position[:, None]
     assert (found[~before] == 0).all()
     assert (found[before] > 1e-6).all()
+    np.testing.assert_array_equal(masked.paths(net.masks).T.reshape(6, 2, 6).any(axis=1), before)
 
 
 def test_made_has_units_enough():

@@ -31,7 +31,7 @@ def test_mass_of_all_images(shape):
 
 @pytest.fixture(scope="module")
 def seen():
-    """[H W, H W, C]: whether the outputs of a pixel depend on another's channels, of one whose reach is all there is."""
+    """[H W, H W, C]: how the outputs of a pixel depend on another's channels; its reach is all there is."""
     made = density((5, 6, 2), 5, layers=4, first_size=5)
 
     @tf.function(autograph=False)
