@@ -15,7 +15,7 @@ from nvp_tf.data.split import Split
 from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.densities.classification import Trial, classify
 from nvp_tf.densities.contract import Density, Domain, Unfit
-from nvp_tf.densities.conversion import cell_noise, importance_weighted
+from nvp_tf.densities.conversion import cell_noise, importance_weighted, of_each
 from nvp_tf.densities.flow import FlowDensity, FlowSettings
 from nvp_tf.densities.gradient import Trainable
 
@@ -184,8 +184,9 @@ class Contrastive(Density):
             value = self.logit(x) + log_ratio + flow.forward(x, None)[1]
             return value, tf.zeros_like(value)
         noise, integers = cell_noise(draws, self.domain.shape, seed, self.dtype), tf.cast(x, tf.int32)
-        weights = [self.logit(x + noise[m]) + log_ratio + flow.forward(integers, noise[m])[1] for m in range(draws)]
-        return importance_weighted(tf.stack(weights))
+        return importance_weighted(
+            of_each(noise, lambda u: self.logit(x + u) + log_ratio + flow.forward(integers, u)[1])
+        )
 
     def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         proposals = self.settings.proposals

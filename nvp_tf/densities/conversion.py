@@ -11,12 +11,13 @@ probability P(x) of the integers x themselves. Only the last is what rows of one
 """
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from nvp_tf.models.objectives import bits_per_dim
 
-__all__ = ["bits_per_dim", "cell_noise", "density_of_dequantized", "importance_weighted", "log_weight_mean"]
+__all__ = ["bits_per_dim", "cell_noise", "density_of_dequantized", "importance_weighted", "log_weight_mean", "of_each"]
 
 
 def density_of_dequantized(log_prob: tf.Tensor, dimensions: int, levels: int, width: float) -> tf.Tensor:
@@ -42,6 +43,11 @@ def cell_noise(draws: int, event_shape: tuple[int, ...], seed: tf.Tensor, dtype:
     """
     # Drawn in float32, so that a seed means the same in every dtype.
     return tf.cast(tf.random.stateless_uniform([draws, *event_shape], seed), dtype)
+
+
+def of_each(noise: tf.Tensor, log_prob: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """log_prob(u) [n] of each u of noise [M, ...]: [M, n], one after the other and one graph for all."""
+    return log_prob(noise[0])[None] if noise.shape[0] == 1 else tf.map_fn(log_prob, noise)
 
 
 def log_weight_mean(log_weights: tf.Tensor) -> tf.Tensor:

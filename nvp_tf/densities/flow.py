@@ -10,7 +10,7 @@ from nvp_tf.config.schema import Config, DataConfig, ModelConfig, TrainConfig
 from nvp_tf.data.split import Split
 from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.densities.contract import Density
-from nvp_tf.densities.conversion import cell_noise, importance_weighted
+from nvp_tf.densities.conversion import cell_noise, importance_weighted, of_each
 from nvp_tf.densities.descent import Descent, cosine
 from nvp_tf.models.build import build
 from nvp_tf.training.state import TrainingState
@@ -82,7 +82,7 @@ class FlowDensity(Density):
             return value, tf.zeros_like(value)
         x = tf.cast(x, tf.int32)
         noise = cell_noise(draws, self.domain.shape, seed, self.dtype)
-        return importance_weighted(tf.stack([self.model.forward(x, noise[m])[1] for m in range(draws)]))
+        return importance_weighted(of_each(noise, lambda u: self.model.forward(x, u)[1]))
 
     def _sample(self, num_samples, seed):
         latents = self.model.prior.sample([num_samples, self.domain.dimensions], seed, 1.0, self.dtype)

@@ -12,7 +12,7 @@ from tensorflow_probability import distributions as tfd
 from nvp_tf.config.codec import choice, number
 from nvp_tf.densities.autoregressive import MADE
 from nvp_tf.densities.contract import Unfit
-from nvp_tf.densities.conversion import cell_noise, importance_weighted
+from nvp_tf.densities.conversion import cell_noise, importance_weighted, of_each
 from nvp_tf.densities.gradient import GradientDensity, Trainable
 from nvp_tf.densities.masked import positions
 from nvp_tf.layers.pixels import Pixels
@@ -106,7 +106,7 @@ class MafDensity(GradientDensity):
             value = self.distribution.log_prob(x)
             return value, tf.zeros_like(value)
         noise = cell_noise(draws, self.domain.shape, seed, self.dtype)
-        return importance_weighted(tf.map_fn(lambda u: self._log_density(x + u), noise))
+        return importance_weighted(of_each(noise, lambda u: self._log_density(x + u)))
 
     def _loss(self, x, seed):
         if not self.domain.is_image:

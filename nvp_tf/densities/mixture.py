@@ -17,7 +17,7 @@ from nvp_tf.data.split import Split
 from nvp_tf.densities import em
 from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.densities.contract import Density, Domain
-from nvp_tf.densities.conversion import cell_noise, density_of_dequantized, importance_weighted
+from nvp_tf.densities.conversion import cell_noise, density_of_dequantized, importance_weighted, of_each
 
 _FIRST = 5000  # examples that the first guess is made from
 
@@ -112,7 +112,7 @@ class Mixture(Density):
         if not domain.is_image:
             return _exact(self.log_density(y))
         noise = tf.reshape(cell_noise(draws, domain.shape, seed, self.dtype), [draws, -1])
-        values = tf.map_fn(lambda u: self.log_density((y + u) / domain.levels), noise)
+        values = of_each(noise, lambda u: self.log_density((y + u) / domain.levels))
         return importance_weighted(density_of_dequantized(values, domain.dimensions, domain.levels, 1.0))
 
     def _sample(self, num_samples, seed):
