@@ -72,6 +72,7 @@ class Signatures:
         self.density, self.reference, event = density, reference, density.domain
         self.most_samples = max(1, min(density.sample_batch, MOST_VALUES // event.dimensions))
         self.values = tf.TensorSpec((None, *event.shape), event.dtype, event.name)
+        self.graph = tf.function(lambda x: density.graph_log_prob(x)[0], [self.values], autograph=False)  # of two
         log_prob = tf.function(self._log_prob, [self.values], autograph=False)
         self.functions = {
             "serving_default": log_prob,
@@ -95,7 +96,7 @@ class Signatures:
 
     def _log_prob(self, values):
         values, n = at_least_one(values, self.values)
-        return self._scores(self.density.graph_log_prob(values)[0][:n])
+        return self._scores(self.graph(values)[:n])
 
     def _score(self, values):
         scores = self._log_prob(values)
@@ -157,7 +158,7 @@ def compare(density: Density, functions: Signatures, answers: dict[str, np.ndarr
     """
     domain = density.domain
     scores, live = answers["log_prob/log_prob"], density.scores(x).value
-    nats = gate.nats_bound(gate.LOG_PROB_BOUND, live)
+    nats = _nats(live)
     pairs = {"log_prob": (scores, live, nats)}
     for by in ("by_seven", "by_one"):
         pairs[f"log_prob_{by}"] = (answers[f"{by}/log_prob"], scores[:FEW], nats)
@@ -177,7 +178,7 @@ def compare(density: Density, functions: Signatures, answers: dict[str, np.ndarr
     if "log_prob_with_noise" in functions.names:
         draws = [density.scores(x[:FEW], 1, NOISE["seed"] + k).value for k in range(NOISE["num_samples"])]
         mean = np.logaddexp.reduce(draws) - np.log(len(draws))
-        pairs["log_prob_with_noise"] = (answers["log_prob_with_noise/log_prob"], mean, nats)
+        pairs["log_prob_with_noise"] = (answers["log_prob_with_noise/log_prob"], mean, _nats(mean))
     differences = {name: gate.largest_gap(found, expected) for name, (found, expected, _) in pairs.items()}
     bounds = {name: at_most for name, (_, _, at_most) in pairs.items()}
     for name, difference in differences.items():
@@ -187,6 +188,10 @@ def compare(density: Density, functions: Signatures, answers: dict[str, np.ndarr
         if name.startswith("empty_") and len(array):
             raise UserError(f"the SavedModel's {name} has {len(array)} rows, expected none")
     return {"checked_examples": len(x), "largest_differences": differences, "bounds": bounds}
+
+
+def _nats(live: np.ndarray) -> float:
+    return gate.nats_bound(gate.LOG_PROB_BOUND, live)
 
 
 def _model(density: Density, functions: Signatures) -> dict:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from nvp_tf.event import Event
 from nvp_tf.figures.moons import limits
-from nvp_tf.figures.source import Unfit
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Unfit
 
 RADII, FINE = (0.5, 1.0, 1.5, 2.0, 2.5), 2000  # of circles of latents, and points on each
 
@@ -12,14 +13,14 @@ RADII, FINE = (0.5, 1.0, 1.5, 2.0, 2.5), 2000  # of circles of latents, and poin
 def draw(source, *, num=2000):
     """A run in the plane as a generator: noise z, what g makes of circles and spokes of it, x = g(z) (figure 4.4).
 
-        z ~ N(0, I),    x = g(z)
+        z ~ prior,    x = g(z)
 
     Colours go by the angle of z. Behind x, in grey, is the data that it was to resemble.
 
     Args:
       num: points drawn.
     """
-    if source.config.model.event_shape != (2,) or source.config.model.pixels is not None:
+    if source.config.model.event != Event((2,)):
         raise Unfit(f"generator needs a run on 2-D vectors, {source.run.path} has {source.config.model.event_shape}")
     z = source.flow.sample_latents(num, source.seed).numpy()
     data = source.examples(num)
@@ -27,10 +28,11 @@ def draw(source, *, num=2000):
     lines = _lines()
     mapped = source.decode(lines.reshape(-1, 2).astype(np.float32)).reshape(lines.shape)
     _points(places[0], z, z)
-    places[0].set_title(f"z ~ {source.config.model.prior}: {num:,} draws", fontsize=11)
+    prior = {"normal": "N(0, I)", "logistic": "logistic"}[source.config.model.prior]
+    places[0].set_title(f"z ~ {prior}", fontsize=11)
     _curves(places[0], lines)
     _curves(places[1], mapped)
-    places[1].set_title("g: its circles and spokes, where g takes them", fontsize=11)
+    places[1].set_title("where g takes the circles and spokes", fontsize=11)
     places[2].scatter(*data.T, color="0.8", s=6, linewidths=0, label=f"data: {source.dataset.name}")
     _points(places[2], source.decode(z), z)
     places[2].set_title("x = g(z)", fontsize=11)
@@ -55,4 +57,4 @@ def _curves(axes, lines):
 
 
 def _points(axes, where, z):
-    axes.scatter(*where.T, c=np.arctan2(z[:, 1], z[:, 0]), cmap="twilight", s=5, linewidths=0)
+    axes.scatter(*where.T, c=np.arctan2(z[:, 1], z[:, 0]), cmap="hsv", s=5, linewidths=0)
