@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,8 @@ def export(
       UserError: an answer that differs from the flow's by more than its bound (`gate.check`).
     """
     export_dir = Path(export_dir)
-    export_dir.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(export_dir)
-    bundle = ServingBundle(export_dir, examples, flow.event)
-    partial = export_dir / f"{PARTIAL}{os.getpid()}"
-    try:
+
+    def fill(partial):
         reference = Reference(held_out_scores)
         signatures = Signatures(flow, reference)
         signatures.save(partial)
@@ -63,10 +61,27 @@ def export(
 
             lite.write(signatures, partial)
             figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
+        return (about or {}) | figures
+
+    return new_version(export_dir, fill, ServingBundle(export_dir, examples, flow.event))
+
+
+def new_version(export_dir: Path, fill: Callable[[Path], dict], bundle: ServingBundle) -> dict:
+    """Adds a version to a model's folder, whole or not at all; the result of `export`.
+
+    Args:
+      fill: writes the SavedModel into a folder, checks it, and says what export.json shall say of it.
+      bundle: what goes with it for TensorFlow Serving.
+    """
+    export_dir.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(export_dir)
+    partial = export_dir / f"{PARTIAL}{os.getpid()}"
+    try:
+        figures = fill(partial)
         bundle.write_inside(partial)
         figures["size_bytes"] = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
         number = next_version(export_dir)
-        figures = {"version": number} | (about or {}) | figures | {"versions": _versions(tflite)}
+        figures = {"version": number} | figures | {"versions": _versions("tflite" in figures)}
         write_text(partial / "export.json", json_text(figures, indent=2) + "\n")
         put_in_place(partial, export_dir / str(number))
         bundle.write_beside(number)

@@ -9,6 +9,7 @@ NAME/README.md         the commands
 
 import json
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,13 +39,17 @@ class ServingBundle:
       export_dir: the model's folder, whose name is the model's.
       examples: held-out [n, *event_shape], of which the first is in request.json.
       event: the model's `Event`.
+      signatures: those that the model has.
 
     Raises:
       UserError: models.config, which a person may edit, is not one.
     """
 
-    def __init__(self, export_dir: Path, examples: np.ndarray, event: Event) -> None:
+    def __init__(
+        self, export_dir: Path, examples: np.ndarray, event: Event, signatures: Iterable[str] = tuple(SIGNATURES)
+    ) -> None:
         self.folder, self.examples, self.event = export_dir.resolve(), np.asarray(examples), event
+        self.warmed = [name for name in WARMED if name in signatures]
         self._config()  # Refused now, not after the minutes of an export.
 
     def write_inside(self, version_dir: Path) -> None:
@@ -52,7 +57,7 @@ class ServingBundle:
         file = version_dir / "assets.extra" / "tf_serving_warmup_requests"
         file.parent.mkdir(exist_ok=True)
         with tf.io.TFRecordWriter(str(file)) as writer:
-            for signature in WARMED:
+            for signature in self.warmed:
                 for n in WARM_SIZES:
                     writer.write(self._warm_up(signature, n).SerializeToString())
 

@@ -26,8 +26,8 @@ from nvp_tf.models.flow import Flow, at_least_one
 from nvp_tf.models.objectives import bits_per_dim
 
 Answer = TypeVar("Answer")
-_MOST_VALUES = 2**21  # of one call of `sample`: what its memory grows with
-_MOST_DRAWS = 4096  # of one call of `log_prob_with_noise`: what its time grows with
+MOST_VALUES = 2**21  # of one call of `sample`: what its memory grows with
+MOST_DRAWS = 4096  # of one call of `log_prob_with_noise`: what its time grows with
 _SEED, _COUNT = tf.TensorSpec((), tf.int64, "seed"), tf.TensorSpec((), tf.int32, "num_samples")
 _TEMPERATURE = tf.TensorSpec((), tf.float32, "temperature")
 
@@ -42,7 +42,7 @@ class Signatures:
 
     def __init__(self, flow: Flow, reference: Reference) -> None:
         self.flow, self.reference = flow, reference
-        self.most_samples = max(1, _MOST_VALUES // flow.dimensions)
+        self.most_samples = max(1, MOST_VALUES // flow.dimensions)
         self.values = tf.TensorSpec((None, *flow.event.shape), flow.event.dtype, flow.event.name)
         self.latents = tf.TensorSpec((None, flow.dimensions), tf.float32, "latents")
         self.pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
@@ -87,9 +87,9 @@ class Signatures:
 
     def _log_prob_with_noise(self, values: tf.Tensor, seed: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
         """log (1/K) sum_k w_k, w_k = p(x + u_k); standard error std(w) / (sqrt(K) mean(w)), nan for K = 1."""
-        inside = (num_samples >= 1) & (num_samples <= _MOST_DRAWS)
-        num_samples = _expect(inside, num_samples, "num_samples is", num_samples, f"expected 1 to {_MOST_DRAWS}")
-        seed = _fresh_if_negative(seed)
+        inside = (num_samples >= 1) & (num_samples <= MOST_DRAWS)
+        num_samples = expect(inside, num_samples, "num_samples is", num_samples, f"expected 1 to {MOST_DRAWS}")
+        seed = fresh_if_negative(seed)
 
         def draw(k: tf.Tensor) -> tf.Tensor:
             noise = tf.random.stateless_uniform(self.flow.event.shape, tf.stack([seed, tf.cast(k, tf.int64)]))
@@ -110,19 +110,19 @@ class Signatures:
     def _decode(self, latents: tf.Tensor) -> dict[str, tf.Tensor]:
         # uint8 cannot say that it is none.
         wrong = tf.math.count_nonzero(~tf.reduce_all(tf.math.is_finite(latents), axis=1))
-        latents = _expect(wrong == 0, latents, "rows of latents that are nan or infinite:", wrong, "expected none")
-        latents, n = _at_least_one(latents, self.latents)
+        latents = expect(wrong == 0, latents, "rows of latents that are nan or infinite:", wrong, "expected none")
+        latents, n = some_rows(latents, self.latents)
         return {self.flow.event.name: self.inverse(latents)[:n]}
 
     def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor, temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         inside = (num_samples >= 0) & (num_samples <= self.most_samples)
-        num_samples = _expect(inside, num_samples, "num_samples is", num_samples, f"expected 0 to {self.most_samples}")
+        num_samples = expect(inside, num_samples, "num_samples is", num_samples, f"expected 0 to {self.most_samples}")
         positive = tf.math.is_finite(temperature) & (temperature > 0)
-        temperature = _expect(positive, temperature, "temperature is", temperature, "expected a positive number")
-        return self._decode(self.flow.sample_latents(num_samples, _fresh_if_negative(seed), temperature))
+        temperature = expect(positive, temperature, "temperature is", temperature, "expected a positive number")
+        return self._decode(self.flow.sample_latents(num_samples, fresh_if_negative(seed), temperature))
 
     def _both(self, values: tf.Tensor, noise: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        values, n = _at_least_one(values, self.values)
+        values, n = some_rows(values, self.values)
         latents, log_prob = self.forward(values, noise)
         return latents[:n], log_prob[:n]
 
@@ -141,12 +141,14 @@ class Signatures:
         }
 
 
-def _at_least_one(values: tf.Tensor, spec: tf.TensorSpec) -> tuple[tf.Tensor, tf.Tensor]:
-    # The shape says what was expected; a signature checks the dtype only.
+def some_rows(values: tf.Tensor, spec: tf.TensorSpec) -> tuple[tf.Tensor, tf.Tensor]:
+    """(values, their number), of none one row (`at_least_one`). The shape says what was expected; a signature checks
+    the dtype only."""
     return at_least_one(tf.ensure_shape(values, spec.shape))
 
 
-def _fresh_if_negative(seed: tf.Tensor) -> tf.Tensor:
+def fresh_if_negative(seed: tf.Tensor) -> tf.Tensor:
+    """The seed, int64 []; a new one in every call and process where it is negative."""
     # The raw op with seeds of 0: tf.random.uniform would take a seed from the global one into the graph,
     # and every process would draw the same.
     largest = tf.constant(tf.int64.max)
@@ -154,7 +156,7 @@ def _fresh_if_negative(seed: tf.Tensor) -> tf.Tensor:
     return tf.where(seed < 0, fresh[0], seed)
 
 
-def _expect(condition: tf.Tensor, value: tf.Tensor, *message: str | tf.Tensor) -> tf.Tensor:
+def expect(condition: tf.Tensor, value: tf.Tensor, *message: str | tf.Tensor) -> tf.Tensor:
     """`value`, which exists only where the condition holds: what is made of it does not run beside the check."""
     with tf.control_dependencies([tf.debugging.Assert(condition, message)]):
         return tf.identity(value)

@@ -24,6 +24,7 @@ SMALL = {"num": 4, "angles": 3, "stops": 3, "steps": 3, "factor": 2.0}
 IMAGES = {"realnvp_grey", "realnvp_three_scales", "realnvp_packed_colour", "nice_image"}
 PLANE = {"vector_batch_norm"}
 FITS = {
+    "generator": PLANE,
     "moons": PLANE,
     "samples": IMAGES | PLANE,
     "sphere": IMAGES,
