@@ -93,7 +93,7 @@ def new_version(export_dir: Path, fill: Callable[[Path], dict], bundle: ServingB
 def export_with(
     flow: Flow,
     dataset: DataSet,
-    export_dir: str | os.PathLike,
+    export_dir: str | Path,
     examples: int = 1000,
     about: dict | None = None,
     tflite: bool = True,

@@ -6,6 +6,7 @@ A model is a folder NAME, with a folder of its own for each version: NAME/3/save
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
@@ -46,7 +47,7 @@ SIGNATURES = {
 }
 
 FEW, BATCH = 16, 256  # rows that some questions are about; rows asked about at once
-DRAW = {"num_samples": 8, "seed": 2018, "temperature": 0.8}
+DRAW: dict[str, Any] = {"num_samples": 8, "seed": 2018, "temperature": 0.8}
 NOISE = {"num_samples": 4, "seed": 7}
 
 
