@@ -9,6 +9,7 @@ and examples.png.
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -30,7 +31,7 @@ flags.DEFINE_string("data_dir", None, "Where the run's data is, if not where it 
 flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
-def main():
+def main() -> dict[str, Any]:
     cli.quiet_tensorflow()
     from tqdm import tqdm
 

@@ -8,12 +8,24 @@ from nvp_tf.errors import UserError
 
 
 @dataclass(frozen=True)
+class Layout:
+    """One way in which a data set is published: names of files or folders, or patterns of such.
+
+    train: of the training images; the first says that the set is there.
+    held_out: of the test images, beside those; or of lists, any one of which says which images these are.
+    """
+
+    train: tuple[str, ...]
+    held_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Entry:
     """A data set by name.
 
     what: in words.
     shape: of one example.
-    files: names, any one of which says that the set is there in its published layout (`look`).
+    layouts: its published ones, each of which is enough; the first that is found is read (`published`).
     places: folders that are looked at where no data_dir is given.
     builders: its names in tensorflow_datasets, the one that can still be downloaded last.
     get: how to come by the files.
@@ -21,7 +33,7 @@ class Entry:
 
     what: str
     shape: str
-    files: tuple[str, ...] = ()
+    layouts: tuple[Layout, ...] = ()
     places: tuple[str, ...] = ()
     builders: tuple[str, ...] = ()
     get: str = ""
@@ -29,16 +41,22 @@ class Entry:
     @property
     def always(self) -> bool:
         """Whether it needs no files."""
-        return not (self.files or self.builders)
+        return not (self.layouts or self.builders)
+
+    def published(self, folder: str | Path | None) -> tuple[Layout, Path] | None:
+        """The layout that is in or near `folder`, and where the first of its training names is; None without one."""
+        for layout in self.layouts:
+            if match := look(folder, layout.train[0]):
+                return layout, match
+        return None
 
     def found(self, data_dir: str | Path | None = None) -> str | None:
         """Where it is, as far as names tell; None where it is not."""
         if self.always:
             return self.get or "made here"
         for folder in [data_dir] if data_dir else self.places:
-            for name in self.files:
-                if match := look(folder, name):
-                    return str(match)
+            if there := self.published(folder):
+                return str(there[1])
         for builder in self.builders:
             prepared = Path(data_dir or _tensorflow_datasets(), builder)
             if match := next(prepared.glob("*/dataset_info.json"), None):
@@ -81,7 +99,7 @@ _IMAGENET_GET = (
 
 def _lsun(category: str) -> Entry:
     return Entry(
-        _LSUN.format(category), "64x64x3", (f"{category}_train",),
+        _LSUN.format(category), "64x64x3", (Layout((f"{category}_train",), (f"{category}_val",)),),
         builders=(f"lsun/{category}",), get=_LSUN_GET.format(category),
     )  # fmt: skip
 
@@ -89,14 +107,20 @@ def _lsun(category: str) -> Entry:
 def _imagenet(side: int) -> Entry:
     return Entry(
         f"ImageNet, downsampled to {side}x{side}", f"{side}x{side}x3",
-        (f"train_{side}x{side}", "train_data_batch_*.npz"),
+        (
+            Layout((f"train_{side}x{side}",), (f"valid_{side}x{side}",)),
+            Layout(("train_data_batch_*.npz",), ("val_data.npz",)),
+        ),
         builders=(f"downsampled_imagenet/{side}x{side}", f"imagenet_resized/{side}x{side}"),
         get=_IMAGENET_GET.format(side),
     )  # fmt: skip
 
 
-_IDX_GET = "train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz"
-_IDX = ("train-images-idx3-ubyte*",)
+_IDX = tuple(Layout((f"train-{kind}",), (f"t10k-{kind}",)) for kind in ("images-idx3-ubyte", "images-idx3-ubyte.gz"))
+_IDX_GET = f"{_IDX[-1].train[0]} and {_IDX[-1].held_out[0]}"
+_CIFAR10 = tuple(
+    Layout(tuple(f"data_batch_{i}{suffix}" for i in range(1, 6)), (f"test_batch{suffix}",)) for suffix in ("", ".bin")
+)
 
 CATALOGUE = {
     "two_moons": Entry("points on two half circles", "2"),
@@ -108,15 +132,16 @@ CATALOGUE = {
     ),
     "mnist": Entry("handwritten digits", "28x28x1", _IDX, builders=("mnist",), get=_IDX_GET),
     "tfd": Entry(
-        "Toronto faces, of which the unlabeled train", "48x48x1", ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"),
+        "Toronto faces, of which the unlabeled train", "48x48x1",
+        (Layout(("TFD_48x48.mat",)), Layout(("TFD_ranzato_48x48.mat",))),
         get="TFD_48x48.mat, from its authors",
     ),
     "svhn": Entry(
-        "house numbers", "32x32x3", ("train_32x32.mat",), builders=("svhn_cropped",),
+        "house numbers", "32x32x3", (Layout(("train_32x32.mat",), ("test_32x32.mat",)),), builders=("svhn_cropped",),
         get="train_32x32.mat and test_32x32.mat, from ufldl.stanford.edu/housenumbers",
     ),
     "cifar10": Entry(
-        "small photographs of ten kinds", "32x32x3", ("data_batch_1", "data_batch_1.bin"), builders=("cifar10",),
+        "small photographs of ten kinds", "32x32x3", _CIFAR10, builders=("cifar10",),
         get="cifar-10-batches-py/ or cifar-10-batches-bin/, from cs.toronto.edu/~kriz/cifar.html",
     ),
     "imagenet32": _imagenet(32),
@@ -125,7 +150,9 @@ CATALOGUE = {
     "lsun_tower": _lsun("tower"),
     "lsun_church_outdoor": _lsun("church_outdoor"),
     "celeba": Entry(
-        "faces, central 148x148 brought to 64x64", "64x64x3", ("img_align_celeba",), builders=("celeb_a",),
+        "faces, central 148x148 brought to 64x64", "64x64x3",
+        # The list as published, and as Kaggle has it.
+        (Layout(("img_align_celeba",), ("list_eval_partition.txt", "list_eval_partition.csv")),), builders=("celeb_a",),
         get="img_align_celeba/ and list_eval_partition.txt, from mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
     ),
     "folder": Entry(

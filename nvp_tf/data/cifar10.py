@@ -2,41 +2,33 @@
 
 import io
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nvp_tf.config.schema import DataConfig
-from nvp_tf.data.catalogue import look
+from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.published import published_arrays
 from nvp_tf.data.split import DataSet
 from nvp_tf.data.tfds_images import builder_images, prepared_builder
 from nvp_tf.errors import UserError
 
-_TRAIN, _TEST = [f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]
 _VALUES = 3 * 32 * 32
 
 
 def cifar10(config: DataConfig) -> DataSet:
     """32x32 colour photographs of ten kinds of things."""
-    found = _find(config.data_dir)
-    if not found:
+    there = CATALOGUE["cifar10"].published(config.data_dir)
+    if there is None:
         return builder_images("cifar10", prepared_builder("cifar10", config.data_dir))
-    read, folder, suffix = found
+    layout, first = there
+    read = _read_binary if first.suffix == ".bin" else _read_pickle
     train, test = (
-        np.concatenate([_images(read(folder / f"{name}{suffix}")) for name in names]) for names in (_TRAIN, _TEST)
+        np.concatenate([_images(read(first.with_name(name))) for name in names])
+        for names in (layout.train, layout.held_out)
     )
     return published_arrays("cifar10", train, test)
-
-
-def _find(data_dir: str | None) -> tuple[Callable[[Path], np.ndarray], Path, str] | None:
-    """(reader, folder, suffix) of the layout that is there."""
-    for read, suffix in ((_read_pickle, ""), (_read_binary, ".bin")):
-        if first := look(data_dir, f"{_TRAIN[0]}{suffix}"):
-            return read, first.parent, suffix
-    return None
 
 
 def _images(rows: np.ndarray) -> np.ndarray:

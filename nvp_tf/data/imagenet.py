@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from nvp_tf.config.schema import DataConfig
-from nvp_tf.data.catalogue import beside, look, look_for_all
+from nvp_tf.data.catalogue import CATALOGUE, Layout, beside, look_for_all
 from nvp_tf.data.npz_rows import npz_headers, npz_rows
 from nvp_tf.data.picture_source import files_digest, picture_source
 from nvp_tf.data.preparing import Source
@@ -35,26 +35,27 @@ def imagenet64(config: DataConfig) -> DataSet:
 
 def _load(data_dir: str | None, side: int) -> DataSet:
     name = f"imagenet{side}"
-    folder = look(data_dir, f"train_{side}x{side}")
-    batches = look_for_all(data_dir, "train_data_batch_*.npz")
-    if folder:
-        folders = folder, beside(folder, f"valid_{side}x{side}")
-        train, test = (_folder_source(name, part, side) for part in folders)
-    elif data_dir and batches:
-        parts = {f"{name}-train": batches, f"{name}-val": look_for_all(data_dir, "val_data.npz")}
-        train, test = (_npz_source(part, Path(data_dir), files, side) for part, files in parts.items())
-    else:
+    there = CATALOGUE[name].published(data_dir)
+    if data_dir is None or there is None:
         builder = prepared_builder(name, data_dir)
         train, test = (builder_source(builder, split, (side, side, 3)) for split in ("train", "validation"))
+        return published_images(name, train, test)
+    layout, first = there
+    if first.suffix == ".npz":
+        train = _npz_source(f"{name}-train", Path(data_dir), layout, layout.train[0], side)
+        test = _npz_source(f"{name}-val", Path(data_dir), layout, layout.held_out[0], side)
+    else:
+        train, test = (_folder_source(name, part, side) for part in (first, beside(first, layout.held_out[0])))
     return published_images(name, train, test)
 
 
-def _npz_source(name: str, root: Path, files: list[Path], side: int) -> Source:
-    """The rows of those of `files` that are of this size: 32x32 and 64x64 have files of the same names."""
+def _npz_source(name: str, root: Path, layout: Layout, pattern: str, side: int) -> Source:
+    """The rows of those files that are of this size: 32x32 and 64x64 have files of the same names."""
+    files = look_for_all(root, pattern)
     values = 3 * side * side
     shapes = {file: _shape(file) for file in sorted(files, key=lambda file: (len(file.name), file.name))}
     sizes = {file: shape[0] for file, shape in shapes.items() if shape[1] == values}
-    wanted = f"train_data_batch_*.npz and val_data.npz with rows of {values} values"
+    wanted = f"{layout.train[0]} and {layout.held_out[0]} with rows of {values} values"
     if not sizes:
         found = f", but rows of {next(iter(shapes.values()))[1]}" if shapes else ""
         raise UserError(f"{name} is not in {root}{found}: expected {wanted}")

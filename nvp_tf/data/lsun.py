@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from nvp_tf.config.schema import DataConfig
-from nvp_tf.data.catalogue import beside, look
+from nvp_tf.data.catalogue import CATALOGUE, beside
 from nvp_tf.data.picture_source import picture_source
 from nvp_tf.data.published import published_images
 from nvp_tf.data.split import DataSet
@@ -17,27 +17,27 @@ _WORDS = f"smaller side {_SMALLER}"
 
 def lsun_bedroom(config: DataConfig) -> DataSet:
     """64x64 crops of bedrooms; the published validation split is `test`, as in the thesis."""
-    return _load("bedroom", config.data_dir)
+    return _load("lsun_bedroom", config.data_dir)
 
 
 def lsun_tower(config: DataConfig) -> DataSet:
     """64x64 crops of towers; the published validation split is `test`, as in the thesis."""
-    return _load("tower", config.data_dir)
+    return _load("lsun_tower", config.data_dir)
 
 
 def lsun_church_outdoor(config: DataConfig) -> DataSet:
     """64x64 crops of churches seen from outside; the published validation split is `test`, as in the thesis."""
-    return _load("church_outdoor", config.data_dir)
+    return _load("lsun_church_outdoor", config.data_dir)
 
 
-def _load(category: str, data_dir: str | None) -> DataSet:
+def _load(name: str, data_dir: str | None) -> DataSet:
     """Scaled by bilinear interpolation with antialiasing: quicker than the authors' Gaussian, and about as smooth."""
-    name = f"lsun_{category}"
-    folder = look(data_dir, f"{category}_train")
-    if folder:
+    there = CATALOGUE[name].published(data_dir)
+    if there is not None:
+        layout, folder = there
         train, test = (
             picture_source(f"lsun_{part.name}", part, list_pictures(part), _WORDS, _small, 3)
-            for part in (folder, beside(folder, f"{category}_val"))
+            for part in (folder, beside(folder, layout.held_out[0]))
         )
     else:
         builder = prepared_builder(name, data_dir)

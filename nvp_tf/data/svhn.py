@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nvp_tf.config.schema import DataConfig
-from nvp_tf.data.catalogue import look
+from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.mat import read_mat
 from nvp_tf.data.published import published_arrays
 from nvp_tf.data.split import DataSet
@@ -15,10 +15,11 @@ from nvp_tf.errors import UserError
 
 def svhn(config: DataConfig) -> DataSet:
     """32x32 colour; the `extra` images are not used."""
-    train = look(config.data_dir, "train_32x32.mat")
-    if not train:
+    there = CATALOGUE["svhn"].published(config.data_dir)
+    if there is None:
         return builder_images("svhn", prepared_builder("svhn", config.data_dir))
-    return published_arrays("svhn", _images(train), _images(train.with_name("test_32x32.mat")))
+    layout, train = there
+    return published_arrays("svhn", _images(train), _images(train.with_name(layout.held_out[0])))
 
 
 def _images(file: Path) -> np.ndarray:

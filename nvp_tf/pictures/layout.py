@@ -34,10 +34,13 @@ class Animation:
     milliseconds: int = 80
 
 
+Drawing = Image.Image | Animation
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while a figure was drawn. `drawing`: as far as it got."""
 
-    def __init__(self, drawing: Image.Image | Animation, message: str) -> None:
+    def __init__(self, drawing: Drawing, message: str) -> None:
         super().__init__(message)
         self.drawing = drawing
 
@@ -64,12 +67,14 @@ class Panel:
 
 
 def tile(images: np.ndarray, levels: int = 256, columns: int | None = None) -> np.ndarray:
-    """uint8 [n, height, width, channels] in rows, on white: uint8 [rows, columns, channels], one pixel a pixel.
+    """uint8 [n, height, width, channels] in rows, on white: uint8 [rows, columns, 1 or 3], one pixel a pixel.
 
     Args:
-      images: values 0 to levels - 1; one channel is grey, three are RGB.
+      images: values 0 to levels - 1. One channel is grey, three are RGB; of two the first is drawn, as grey, and of
+        four and more, whatever they are, the first three.
       columns: images a row; None for a square grid.
     """
+    images = images[..., : 3 if images.shape[-1] >= 3 else 1]
     n, height, width, channels = images.shape
     columns = columns or math.ceil(n**0.5)
     rows = math.ceil(n / columns)
@@ -165,7 +170,7 @@ def check_suffix(file: str | Path) -> Path:
     return file
 
 
-def save(drawing: Image.Image | Animation, file: str | Path) -> None:
+def save(drawing: Drawing, file: str | Path) -> None:
     """Writes a picture, or with a name ending in .gif an animation, whole or not at all.
 
     Raises:

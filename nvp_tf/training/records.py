@@ -4,7 +4,10 @@ import contextlib
 import errno
 import os
 import time
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -28,7 +31,7 @@ class Records:
       saved_step, saved_at: of the newest one; its time is `time.monotonic()`'s.
     """
 
-    def __init__(self, run: RunDir, keep: int):
+    def __init__(self, run: RunDir, keep: int) -> None:
         self.run, self.checkpoints = run, run.checkpoints(keep)
         self.begun, self.saved_step, self.saved_at = False, 0, time.monotonic()
 
@@ -37,11 +40,11 @@ class Records:
         with self._writing(0):
             self.run.write_metadata(parameters, whitening)
 
-    def load(self, variables, evaluated: bool = False) -> Progress | None:
+    def load(self, variables: Sequence[keras.Variable], evaluated: bool = False) -> Progress | None:
         """Sets the variables to the newest checkpoint that is whole (`Checkpoints.load`)."""
         return self.checkpoints.load(variables, evaluated)
 
-    def save(self, variables, progress: Progress) -> None:
+    def save(self, variables: Sequence[keras.Variable], progress: Progress) -> None:
         """A checkpoint."""
         with self._writing(progress.step):
             self.checkpoints.save(variables, progress)
@@ -70,17 +73,17 @@ class Records:
             self.tables(progress)
             self._write_events(progress.rows[-1] | progress.times[-1], flow)
 
-    def score(self, split: str, figures: dict, step: int) -> None:
+    def score(self, split: str, figures: dict[str, Any], step: int) -> None:
         """Figures of a whole split under the best weights."""
         with self._writing(step):
             self.run.write_score(split, figures)
 
-    def events(self):
+    def events(self) -> contextlib.AbstractContextManager[object]:
         """A context in which events are written for TensorBoard."""
         with self._writing(self.saved_step):
             return tf.summary.create_file_writer(str(self.run.tensorboard)).as_default()
 
-    def _write_events(self, row, flow):
+    def _write_events(self, row: dict[str, Any], flow: Flow) -> None:
         step = row["step"]
         for name, value in row.items():
             if value is not None and name != "step":
@@ -92,7 +95,7 @@ class Records:
         tf.summary.flush()
 
     @contextlib.contextmanager
-    def _writing(self, step):
+    def _writing(self, step: int) -> Iterator[None]:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
@@ -106,23 +109,23 @@ class Records:
 class NoRecords(Records):
     """Of a worker that is not the chief: what it would write, the chief writes."""
 
-    def begin(self, parameters, whitening):
+    def begin(self, parameters: int, whitening: dict | None) -> None:
         pass
 
-    def save(self, variables, progress):
+    def save(self, variables: Sequence[keras.Variable], progress: Progress) -> None:
         pass
 
-    def tables(self, progress):
+    def tables(self, progress: Progress) -> None:
         pass
 
-    def evaluation(self, progress, flow, best):
+    def evaluation(self, progress: Progress, flow: Flow, best: bool) -> None:
         pass
 
-    def events(self):
+    def events(self) -> contextlib.AbstractContextManager[object]:
         return tf.summary.create_noop_writer().as_default()
 
 
-def _why(error):
+def _why(error: Exception) -> str:
     """A disk's error in few words: HDF5 adds addresses, and TensorFlow, which writes the events, a page of text."""
     number = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else getattr(error, "errno", None)
     return os.strerror(number) if number else reason(error)
