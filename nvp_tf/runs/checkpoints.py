@@ -179,14 +179,15 @@ def _load(file: Path, variables: Sequence[Variable]) -> Progress:
     with np.load(file) as arrays:
         kept: dict[str, Any] = json.loads(arrays["progress"].tobytes())
         values = [arrays[str(number)] for number in range(len(arrays) - 1)]
-    names = kept.pop(_NAMES, None)
+    names: list[str] = kept.pop(_NAMES, [])
     if unknown := kept.keys() - {f.name for f in dataclasses.fields(Progress)}:
         raise UserError(
             f"{file} is of another version of nvp_tf, with {', '.join(sorted(unknown))} in its progress: "
             "choose another run_dir"
         )
     same_shapes = [value.shape for value in values] == [tuple(variable.shape) for variable in variables]
-    if not same_shapes or names not in (None, _names(variables)):
+    pairs = zip(names, _names(variables), strict=False)
+    if not same_shapes or any(name and ours and name != ours for name, ours in pairs):
         raise UserError(f"{file} is of another model: choose another run_dir")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
