@@ -23,7 +23,7 @@ class OpenRun:
       UserError: a folder that is missing, not a run, half-written or corrupt; data that is missing or of another shape.
     """
 
-    def __init__(self, run_dir: str, weights: str = "best", data_dir: str | None = None):
+    def __init__(self, run_dir: str, weights: str = "best", data_dir: str | None = None) -> None:
         self.run, self.weights = RunDir(run_dir), weights
         config = self.run.config
         self.config = dataclasses.replace(config, data=config.data.at(data_dir))

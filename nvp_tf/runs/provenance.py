@@ -14,12 +14,12 @@ def provenance() -> dict:
     return {"nvp_tf": __version__, "commit": _commit() if (_CHECKOUT / ".git").exists() else None}
 
 
-def _commit():
+def _commit() -> str | None:
     commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
     return commit and commit + "+" * bool(changes)
 
 
-def _git(*words):
+def _git(*words: str) -> str | None:
     """What git says; None where it says nothing, or is not there."""
     try:
         said = subprocess.run(["git", "-C", str(_CHECKOUT), *words], capture_output=True, text=True, timeout=10)

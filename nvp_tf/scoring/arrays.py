@@ -1,27 +1,29 @@
 """Array files as Items: .npy, .npz, and .csv for vectors. None is read into memory whole."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from nvp_tf.data.npz_rows import npz_headers, npz_rows
 from nvp_tf.errors import UserError, reason
+from nvp_tf.event import Event
 from nvp_tf.scoring.items import Item, item
 
 
-def npy(file, event):
+def npy(file: str | Path, event: Event) -> Iterator[Item]:
     """Yields the rows of an array [n, *event.shape], or the one value that it is."""
     array = _mapped(file)
     if array.shape == event.shape:
-        yield item(event, str(file), lambda: array)
+        yield item(event, str(file), np.asarray, array)
         return
     event.check(array.shape[1:], array.dtype)
     for number in range(len(array)):
-        yield item(event, f"{file}:{number}", lambda row=number: array[row])
+        yield item(event, f"{file}:{number}", array.__getitem__, number)
 
 
-def npy_size(file, event):
+def npy_size(file: str | Path, event: Event) -> int:
     array = _mapped(file)
     if array.shape == event.shape:
         return 1
@@ -29,13 +31,13 @@ def npy_size(file, event):
     return len(array)
 
 
-def npz(file, event):
+def npz(file: str | Path, event: Event) -> Iterator[Item]:
     """Yields the rows of each of its arrays that can be values; of several arrays the names have theirs."""
-    fitting, why = {}, None
+    fitting, why = [], ""
     for name, (shape, dtype) in npz_headers(file).items():
         try:
             event.check(shape[1:], dtype)
-            fitting[name] = shape
+            fitting.append(name)
         except UserError as error:
             why = why or f"array {name}'s rows: {error}"
     if not fitting:
@@ -43,10 +45,10 @@ def npz(file, event):
     for name in fitting:
         prefix = f"{file}:{name}" if len(fitting) > 1 else str(file)
         for number, row in enumerate(npz_rows(file, name)):
-            yield item(event, f"{prefix}:{number}", lambda row=row: row)
+            yield item(event, f"{prefix}:{number}", np.asarray, row)
 
 
-def npz_size(file, event):
+def npz_size(file: str | Path, event: Event) -> int:
     sizes = []
     for shape, dtype in npz_headers(file).values():
         try:
@@ -57,7 +59,7 @@ def npz_size(file, event):
     return sum(sizes)
 
 
-def vectors(file, event):
+def vectors(file: str | Path, event: Event) -> Iterator[Item]:
     """Yields the lines of a .csv file of numbers; a first line of words is passed over."""
     if event.is_image:
         raise UserError("is a table of numbers, expected images")
@@ -74,18 +76,18 @@ def vectors(file, event):
                 return
             if not row or (rows.line_num == 1 and not any(_is_number(word) for word in row)):
                 continue
-            yield item(event, f"{file}:{number}", lambda row=row: _numbers(row))
+            yield item(event, f"{file}:{number}", _numbers, row)
             number += 1
 
 
-def _numbers(row):
+def _numbers(row: list[str]) -> np.ndarray:
     wrong = next((word for word in row if not _is_number(word)), None)
     if wrong is not None:
         raise UserError(f"has {wrong!r}, expected a number")
     return np.array([float(word) for word in row])
 
 
-def _is_number(word):
+def _is_number(word: str) -> bool:
     try:
         float(word)
     except ValueError:
@@ -93,7 +95,7 @@ def _is_number(word):
     return True
 
 
-def _mapped(file):
+def _mapped(file: str | Path) -> np.ndarray:
     try:
         array = np.load(Path(file), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

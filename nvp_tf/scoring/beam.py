@@ -9,6 +9,8 @@ and summaries travel.
 """
 
 import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder
@@ -21,10 +23,13 @@ from apache_beam.utils.windowed_value import WindowedValue
 from nvp_tf.files import json_text
 from nvp_tf.scoring import beam_files, scorer, table
 from nvp_tf.scoring.contract import SIGNATURES
+from nvp_tf.scoring.items import Item
+from nvp_tf.scoring.saved_model import SavedModel
+from nvp_tf.scoring.scorer import Row
 from nvp_tf.scoring.summary import Summary
 
 
-class Rows(list):
+class Rows(list[Row]):
     """Rows of (name, answers or None, error). Of a class of its own, Beam pickles it: of a list it would encode the
     names, which need not be UTF-8."""
 
@@ -41,34 +46,34 @@ class Score(beam.DoFn):
       fit: bring pictures to the model's size and depth.
     """
 
-    def __init__(self, model, batch_size, encode=False, fit=False):
+    def __init__(self, model: str, batch_size: int, encode: bool = False, fit: bool = False) -> None:
         self._folder, self._batch_size, self._encode, self._fit = model, batch_size, encode, fit
         self._shared = Shared()
 
-    def model(self):
+    def model(self) -> SavedModel:
         """The SavedModel, of which a process has one."""
         return self._shared.acquire(lambda: beam_files.load(self._folder))
 
-    def columns(self):
+    def columns(self) -> tuple[str, ...]:
         return SIGNATURES["encode" if self._encode else "score"].outputs_of(self.model().event)
 
-    def setup(self):
+    def setup(self) -> None:
         self._model = self.model()
 
-    def start_bundle(self):
-        self._batch = []
+    def start_bundle(self) -> None:
+        self._batch: list[Item] = []
 
-    def process(self, name):
+    def process(self, name: bytes) -> Iterator[Rows]:
         for item in beam_files.read(_text(name), self._model.event, self._fit):
             self._batch.append(item)
             if len(self._batch) == self._batch_size:
                 yield self._rows()
 
-    def finish_bundle(self):
+    def finish_bundle(self) -> Iterator[WindowedValue]:
         if self._batch:
             yield WindowedValue(self._rows(), GlobalWindow().max_timestamp(), [GlobalWindow()])
 
-    def _rows(self):
+    def _rows(self) -> Rows:
         batch, self._batch = self._batch, []
         return Rows(scorer.rows(batch, self._model.encode if self._encode else self._model.score))
 
@@ -76,20 +81,20 @@ class Score(beam.DoFn):
 class Summarize(beam.CombineFn):
     """`Rows` to a `Summary`."""
 
-    def create_accumulator(self):
+    def create_accumulator(self) -> Summary:
         return Summary()
 
-    def add_input(self, summary, rows):
+    def add_input(self, summary: Summary, rows: Rows) -> Summary:
         summary.add(rows)
         return summary
 
-    def merge_accumulators(self, summaries):
+    def merge_accumulators(self, summaries: Iterable[Summary]) -> Summary:
         whole = Summary()
         for summary in summaries:
             whole.merge(summary)
         return whole
 
-    def extract_output(self, summary):
+    def extract_output(self, summary: Summary) -> Summary:
         return summary
 
 
@@ -102,18 +107,18 @@ class Shards(FileBasedSink):
       columns: those between name and error.
     """
 
-    def __init__(self, prefix, suffix, columns):
+    def __init__(self, prefix: str, suffix: str, columns: Sequence[str]) -> None:
         super().__init__(prefix, BytesCoder(), file_name_suffix=suffix)
         self._suffix, self._columns = suffix, columns
 
-    def open(self, temp_path):
+    def open(self, temp_path: str) -> table.Writer:
         return table.writer(self._suffix, super().open(temp_path), self._columns)
 
-    def write_record(self, writer, rows):
+    def write_record(self, writer: table.Writer, rows: Rows) -> None:
         writer.write(rows)
 
 
-def check(model, words, output) -> str:
+def check(model: str, words: Iterable[str], output: str) -> str:
     """The folder of the model's newest version: settled here, so that all workers load the same one.
 
     Raises:
@@ -125,7 +130,16 @@ def check(model, words, output) -> str:
     return beam_files.newest(model)
 
 
-def run(pipeline, model, words, output, suffix, batch_size=64, encode=False, fit=False) -> dict:
+def run(
+    pipeline: beam.Pipeline,
+    model: str,
+    words: Sequence[str],
+    output: str,
+    suffix: str,
+    batch_size: int = 64,
+    encode: bool = False,
+    fit: bool = False,
+) -> dict[str, Any]:
     """Scores all that the words mean, waits for the end, and returns what summary.json has.
 
     Args:
@@ -174,21 +188,21 @@ def run(pipeline, model, words, output, suffix, batch_size=64, encode=False, fit
     return json.loads(beam_files.read_text(FileSystems.join(output, "summary.json")))
 
 
-def _choose(rows, chosen):
-    rows = Rows(row for row in rows if chosen(row))
-    return [rows] if rows else []
+def _choose(rows: Rows, chosen: Callable[[Row], bool]) -> list[Rows]:
+    found = Rows(row for row in rows if chosen(row))
+    return [found] if found else []
 
 
-def _summary(summary, about, scores, errors):
+def _summary(summary: Summary, about: dict[str, Any], scores: Sequence[str], errors: Sequence[str]) -> str:
     shards = {"scores": len(scores), "errors": len(errors)}
-    about = about | {"shards": shards, "histograms": summary.histograms()}
-    return json_text(summary.figures() | about, indent=2)
+    found = about | {"shards": shards, "histograms": summary.histograms()}
+    return json_text(summary.figures() | found, indent=2)
 
 
-def _bytes(path):
+def _bytes(path: str) -> bytes:
     """A name as Beam can send it: not every file name is UTF-8."""
     return path.encode(errors="surrogateescape")
 
 
-def _text(name):
+def _text(name: bytes) -> str:
     return name.decode(errors="surrogateescape")

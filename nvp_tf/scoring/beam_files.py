@@ -9,23 +9,25 @@ import os
 import posixpath
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.utils import retry
 
 from nvp_tf.errors import UserError, reason
+from nvp_tf.event import Event
 from nvp_tf.scoring import inputs
 from nvp_tf.scoring.contract import newest_version, numbers
 from nvp_tf.scoring.items import Item
 from nvp_tf.scoring.saved_model import SavedModel
 
 
-def is_local(path) -> bool:
+def is_local(path: str) -> bool:
     return FileSystems.get_scheme(path) is None
 
 
-def find(word, limit=None):
+def find(word: str, limit: int | None = None) -> list[str]:
     """The files that are meant by a file, a folder or a pattern; of a remote one no more than `limit`.
 
     On the disk as `inputs.find` has them. Elsewhere a folder is a name without a known suffix, and in patterns
@@ -45,7 +47,7 @@ def find(word, limit=None):
     return found
 
 
-def read(path, event, fit=False):
+def read(path: str, event: Event, fit: bool = False) -> Iterator[Item]:
     """Yields the Items of one file as `inputs.read` does; a copy does not show in names and errors."""
     if is_local(path):
         yield from inputs.read(path, event, fit)
@@ -58,11 +60,11 @@ def read(path, event, fit=False):
             yield Item(path, error=f"cannot be fetched: {reason(error)[:200]}")
             return
         for item in inputs.read(copy, event, fit):
-            name, error = path + item.name.removeprefix(copy), item.error.replace(copy, path)
-            yield dataclasses.replace(item, name=name, error=error)
+            name, why = path + item.name.removeprefix(copy), item.error.replace(copy, path)
+            yield dataclasses.replace(item, name=name, error=why)
 
 
-def newest(model) -> str:
+def newest(model: str) -> str:
     """The folder of its newest version, as `contract.newest_version`; settled once, so that all workers agree."""
     if is_local(model):
         return str(newest_version(model))
@@ -74,7 +76,7 @@ def newest(model) -> str:
     return next(folder for folder in folders if posixpath.basename(folder) == str(max(versions)))
 
 
-def load(folder) -> SavedModel:
+def load(folder: str) -> SavedModel:
     if is_local(folder):
         return SavedModel(folder)
     with tempfile.TemporaryDirectory() as copy:
@@ -83,7 +85,7 @@ def load(folder) -> SavedModel:
         return SavedModel(copy)  # weights are in memory now
 
 
-def check_new(folder):
+def check_new(folder: str) -> None:
     """Raises UserError if results of another run are there: shards of two runs in one folder look like one table."""
     with _refusing():
         for pattern in ("scores-*", "errors-*", "summary.json"):
@@ -91,19 +93,19 @@ def check_new(folder):
                 raise UserError(f"{found[0]} is there, expected a folder without results")
 
 
-def read_text(path) -> str:
+def read_text(path: str) -> str:
     with FileSystems.open(path) as file:
         return file.read().decode()
 
 
-def _matches(pattern, limit=None):
+def _matches(pattern: str, limit: int | None = None) -> list[str]:
     with _refusing():
         [result] = FileSystems.match([pattern], [limit])
         return [metadata.path for metadata in result.metadata_list]
 
 
 @retry.with_exponential_backoff(num_retries=4, initial_delay_secs=2, retry_filter=lambda _: True)
-def _fetch(path, copy):
+def _fetch(path: str, copy: str) -> None:
     """The bytes as they are: without AUTO's decompression of .gz."""
     os.makedirs(os.path.dirname(copy), exist_ok=True)
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as source, open(copy, "wb") as target:
@@ -111,7 +113,7 @@ def _fetch(path, copy):
 
 
 @contextlib.contextmanager
-def _refusing():
+def _refusing() -> Iterator[None]:
     try:
         yield
     except ValueError as error:  # no such scheme, or one whose package is not installed

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 from nvp_tf.errors import UserError, reason
 
@@ -17,7 +19,7 @@ finally:
     logging.disable(logging.NOTSET)
 
 
-def pipeline(words) -> beam.Pipeline:
+def pipeline(words: Iterable[str]) -> beam.Pipeline:
     """An empty pipeline with the options that the words, --flag or --flag=value, are.
 
     Without a runner among them it is Beam's own in Python, FnApiRunner.
@@ -26,9 +28,10 @@ def pipeline(words) -> beam.Pipeline:
       UserError: no such runner, a value that Beam does not take, or an unknown flag for a runner on this machine;
         others have more than Beam knows of here.
     """
+    words = list(words)
     if wrong := [word for word in words if not word.startswith("--")]:
         raise UserError(f"unexpected argument {wrong[0]!r}: every value is given as --flag=value")
-    options = PipelineOptions(list(words))
+    options = PipelineOptions(words)
     given, unknown = _parsed(options)
     runner = options.view_as(StandardOptions).runner or "FnApiRunner"
     if unknown and runner in StandardOptions.LOCAL_RUNNERS:
@@ -41,7 +44,7 @@ def pipeline(words) -> beam.Pipeline:
         raise UserError(reason(error)) from None
 
 
-def _parsed(options):
+def _parsed(options: PipelineOptions) -> tuple[dict[str, Any], set[str]]:
     """({option: value}, the names of those that Beam does not know here)."""
     said = io.StringIO()
     try:
@@ -52,7 +55,7 @@ def _parsed(options):
     return given, given.keys() - PipelineOptions([]).get_all_options().keys()
 
 
-def _python_runner(options):
+def _python_runner(options: dict[str, Any]) -> FnApiRunner:
     """The runner as DirectRunner makes it. Made by its name, it would not tell worker processes of the options, such
     as where S3 is."""
     return FnApiRunner(

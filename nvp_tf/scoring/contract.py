@@ -4,6 +4,7 @@ A model is a folder NAME, with a folder of its own for each version: NAME/3/save
 """
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,11 +123,11 @@ def next_version(model: Path) -> int:
     return 1 + max(numbers(model.iterdir()), default=0)
 
 
-def numbers(paths) -> list[int]:
+def numbers(paths: Iterable[str | Path]) -> list[int]:
     """Of paths, the numbers of those that are versions."""
     names = [Path(path).name for path in paths]
     return [int(name) for name in names if name.isdigit()]
 
 
-def _name(what, event):
+def _name(what: str, event: Event) -> str:
     return event.name if what == VALUES else what

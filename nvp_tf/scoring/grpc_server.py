@@ -1,14 +1,19 @@
 """TensorFlow Serving by gRPC."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+from google.protobuf.message import Message
+from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from nvp_tf.errors import UserError
-from nvp_tf.scoring.scorer import Refused
+from nvp_tf.scoring.scorer import Answers, Refused
 from nvp_tf.scoring.server import Server, Unavailable
 
+Answer = TypeVar("Answer")
 _LATER = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -23,11 +28,11 @@ _OPTIONS = [
 
 
 class GrpcServer(Server):
-    def _connect(self):
+    def _connect(self) -> None:
         channel = grpc.insecure_channel(self.address.removeprefix("grpc://"), options=_OPTIONS)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
-    def _metadata(self):
+    def _metadata(self) -> tuple[str, tuple[int, ...], str]:
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         self._name(request.model_spec)
         try:
@@ -43,7 +48,7 @@ class GrpcServer(Server):
         shape = tuple(dim.size for dim in info.tensor_shape.dim[1:])
         return name, shape, tf.as_dtype(info.dtype).name
 
-    def _ask(self, signature, batch):
+    def _ask(self, signature: str, batch: np.ndarray) -> Answers:
         request = predict_pb2.PredictRequest()
         self._name(request.model_spec)
         request.model_spec.signature_name = signature
@@ -51,12 +56,12 @@ class GrpcServer(Server):
         outputs = self._call(self._stub.Predict, request).outputs
         return {name: tf.make_ndarray(tensor) for name, tensor in outputs.items()}
 
-    def _name(self, spec):
+    def _name(self, spec: model_pb2.ModelSpec) -> None:
         spec.name = self.model
         if self.label:
             spec.version_label = self.label
 
-    def _call(self, method, request):
+    def _call(self, method: Callable[..., Answer], request: Message) -> Answer:
         try:
             return method(request, timeout=self.deadline)
         except grpc.RpcError as error:

@@ -1,21 +1,29 @@
 """Files, folders and patterns as one stream of Items. What is wrong with one is told in its place; the rest go on."""
 
+from __future__ import annotations
+
 import glob
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nvp_tf.errors import UserError, reason
+from nvp_tf.event import Event
 from nvp_tf.pictures.files import SUFFIXES
 from nvp_tf.scoring import arrays, pictures, records
 from nvp_tf.scoring.items import Item, item
+
+if TYPE_CHECKING:  # a DataSet is of TensorFlow
+    from nvp_tf.data.split import DataSet
 
 KINDS = (*SUFFIXES, ".npy", ".npz", ".tfrecord", ".parquet", ".csv")
 _AHEAD = 64  # pictures decoded before they are asked for
 
 
-def find(words) -> list[str]:
+def find(words: Iterable[str]) -> list[str]:
     """The files that are meant: files, folders (all below them of a known kind), patterns such as 'a/**/*.png'.
 
     Raises:
@@ -36,7 +44,7 @@ def find(words) -> list[str]:
     return files
 
 
-def kind(file) -> str | None:
+def kind(file: str | Path) -> str | None:
     """The suffix that says how a file is read; of a shard such as x.tfrecord-00001-of-00010 .tfrecord."""
     name = os.path.basename(file).lower().removesuffix(".gz")
     if ".tfrecord" in name:
@@ -44,12 +52,11 @@ def kind(file) -> str | None:
     return next((suffix for suffix in KINDS if name.endswith(suffix)), None)
 
 
-def read(file, event, fit=False):
+def read(file: str | Path, event: Event, fit: bool = False) -> Iterator[Item]:
     """Yields the Items of one file, in order.
 
     Args:
-      file: a path.
-      event: the `Event` that the model takes.
+      event: what the model takes.
       fit: bring pictures to its size and depth (`pictures.read`).
     """
     try:
@@ -67,19 +74,20 @@ def read(file, event, fit=False):
             case None:
                 raise UserError(f"is of no known kind, expected one of {', '.join(KINDS)}")
             case _:
-                yield item(event, str(file), lambda: pictures.read(file, event, fit))
+                yield item(event, str(file), pictures.read, file, event, fit)
     except (UserError, OSError) as error:
         yield Item(str(file), error=reason(error).removeprefix(f"{file} "))
 
 
-def count(files, event) -> int | None:
+def count(files: Iterable[str | Path], event: Event) -> int | None:
     """How many Items there will be, as headers tell; None where only reading would."""
     sizes = {".npy": arrays.npy_size, ".npz": arrays.npz_size, ".parquet": records.parquet_size}
     total = 0
     for file in files:
-        size = sizes.get(kind(file))
-        if size is None and kind(file) in (".tfrecord", ".csv"):
+        suffix = kind(file)
+        if suffix in (".tfrecord", ".csv"):
             return None
+        size = sizes.get(suffix) if suffix else None
         try:
             total += size(file, event) if size else 1
         except Exception:  # `read` says what is wrong
@@ -87,14 +95,18 @@ def count(files, event) -> int | None:
     return total
 
 
-def stream(files, event, fit=False):
+def stream(files: Iterable[str | Path], event: Event, fit: bool = False) -> Iterator[Item]:
     """Yields the Items of all files, in order; pictures are decoded by several threads."""
+
+    def whole(file: str | Path) -> list[Item]:
+        return list(read(file, event, fit))
+
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        ahead = deque()
+        ahead: deque[Future[list[Item]]] = deque()
         try:
             for file in files:
                 if kind(file) in SUFFIXES:
-                    ahead.append(pool.submit(lambda file=file: list(read(file, event, fit))))
+                    ahead.append(pool.submit(whole, file))
                     if len(ahead) > _AHEAD:
                         yield from ahead.popleft().result()
                 else:
@@ -108,8 +120,8 @@ def stream(files, event, fit=False):
                 waiting.cancel()
 
 
-def split(dataset, name):
-    """Yields the Items of a `DataSet`'s split; their names are DATASET/SPLIT:INDEX."""
+def split(dataset: DataSet, name: str) -> Iterator[Item]:
+    """Yields the Items of a data set's split; their names are DATASET/SPLIT:INDEX."""
     from nvp_tf.data.pipeline import evaluation_batches
 
     number = 0
@@ -119,5 +131,5 @@ def split(dataset, name):
             number += 1
 
 
-def _hidden(path, folder):
+def _hidden(path: Path, folder: str) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)

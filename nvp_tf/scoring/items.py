@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ParamSpec
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
@@ -22,9 +24,18 @@ class Item:
     error: str = ""
 
 
-def item(event: Event, name: str, read: Callable[[], np.ndarray]) -> Item:
-    """The Item that `read()` gives, or that says why it does not."""
+Arguments = ParamSpec("Arguments")
+
+
+def item(
+    event: Event,
+    name: str,
+    read: Callable[Arguments, ArrayLike],
+    *arguments: Arguments.args,
+    **named: Arguments.kwargs,
+) -> Item:
+    """The Item that `read(*arguments)` gives, or that says why it does not."""
     try:
-        return Item(name, event.value(read()))
+        return Item(name, event.value(read(*arguments, **named)))
     except UserError as error:
         return Item(name, error=str(error))

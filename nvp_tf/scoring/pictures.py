@@ -1,22 +1,25 @@
 """A picture file as a value."""
 
 import io
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
 
 from nvp_tf.errors import UserError, reason
+from nvp_tf.event import Event, describe
 from nvp_tf.pictures.files import centre, pixels, read_picture, scaled
 
+_MODES = {1: "L", 3: "RGB"}  # of channels
 _MOST_PIXELS = 2**26  # 8192 x 8192; decoded, four times as many bytes. A header is believed no further.
 
 
-def read(file, event, fit):
+def read(file: str | Path | IO[bytes], event: Event, fit: bool) -> np.ndarray:
     """uint8 [height, width, channels].
 
     Args:
-      file: a path.
-      event: an `Event`, of images.
+      event: of images.
       fit: bring any picture to the event's size and depth: upright, the smaller side scaled, the central part.
         Otherwise the picture must have them, so that the pixels scored are those in the file.
 
@@ -26,7 +29,9 @@ def read(file, event, fit):
     if not event.is_image:
         raise UserError(f"is a picture, expected vectors of {event.shape[0]} numbers")
     height, width, channels = event.shape
-    mode = {1: "L", 3: "RGB"}[channels]
+    mode = _MODES.get(channels)
+    if mode is None:
+        raise UserError(f"is a picture, of 1 or 3 channels, expected {describe(event.shape)}")
     try:
         with Image.open(file) as header:
             size, found = header.size, header.mode
@@ -43,7 +48,7 @@ def read(file, event, fit):
     return np.array(pixels(read_picture(file, channels)))
 
 
-def is_picture(data) -> bool:
+def is_picture(data: bytes) -> bool:
     """Whether bytes begin as a picture file does, of the formats that a few bytes at the beginning make sure."""
     try:
         with Image.open(io.BytesIO(data), formats=("BMP", "JPEG", "PNG", "WEBP")):
@@ -52,7 +57,7 @@ def is_picture(data) -> bool:
         return False
 
 
-def _fitted(picture, height, width):
+def _fitted(picture: Image.Image, height: int, width: int) -> np.ndarray:
     if height == width:
         return pixels(centre(scaled(picture, height), height))
     factor = max(height / picture.height, width / picture.width)

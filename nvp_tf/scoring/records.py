@@ -1,19 +1,27 @@
 """Files of records as Items: TFRecord files of tf.train.Example, and Parquet."""
 
+from __future__ import annotations
+
 import io
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nvp_tf.errors import UserError, reason
-from nvp_tf.event import describe
+from nvp_tf.event import Event, describe
 from nvp_tf.scoring import pictures
 from nvp_tf.scoring.items import Item, item
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLUMNS = ("image", "images", "x")  # where a value is looked for
 
 
-def tfrecord(file, event, fit):
+def tfrecord(file: str | Path, event: Event, fit: bool) -> Iterator[Item]:
     """Yields the Examples' values: feature `image` (an encoded picture, raw bytes or integers) or `x` (floats)."""
     import tensorflow as tf
 
@@ -31,17 +39,17 @@ def tfrecord(file, event, fit):
                 yield _damaged(file, number, "it is truncated")
             return
         record = record.numpy()
-        yield item(event, f"{file}:{number}", lambda record=record: _example(record, event, fit))
+        yield item(event, f"{file}:{number}", _example, record, event, fit)
         number += 1
         size += 16 + len(record)
 
 
-def _damaged(file, number, why):
+def _damaged(file: str | Path, number: int, why: str) -> Item:
     reached = f" after {number} records" if number else ""
     return Item(f"{file}:{number}" if number else str(file), error=f"is damaged{reached}: {why}")
 
 
-def parquet(file, event, fit):
+def parquet(file: str | Path, event: Event, fit: bool) -> Iterator[Item]:
     """Yields a column's values: `image` (an encoded picture, raw bytes or a list of integers) or `x` (a list)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -55,20 +63,21 @@ def parquet(file, event, fit):
             raise UserError(f"has columns {', '.join(names)}, expected one of {', '.join(COLUMNS)}")
         for batch in table.iter_batches(batch_size=256, columns=[column]):
             for cell in batch.column(0):
-                yield item(event, f"{file}:{number}", lambda cell=cell: _cell(cell.as_py(), event, fit))
+                yield item(event, f"{file}:{number}", _cell, cell, event, fit)
                 number += 1
     except (pa.ArrowException, OSError) as error:
         reached = f"is damaged after {number} rows" if number else "cannot be read"
         yield Item(f"{file}:{number}" if number else str(file), error=f"{reached}: {reason(error)[:200]}")
 
 
-def parquet_size(file, event):
+def parquet_size(file: str | Path, event: Event) -> int:
+    del event  # a row is a value, or an error
     import pyarrow.parquet as pq
 
     return pq.read_metadata(file).num_rows
 
 
-def _example(record, event, fit):
+def _example(record: bytes, event: Event, fit: bool) -> np.ndarray:
     import tensorflow as tf
 
     try:
@@ -84,26 +93,27 @@ def _example(record, event, fit):
     return _list(list(feature.int64_list.value) or list(feature.float_list.value), event)
 
 
-def _cell(cell, event, fit):
-    if cell is None:
+def _cell(cell: pa.Scalar, event: Event, fit: bool) -> np.ndarray:
+    value = cell.as_py()
+    if value is None:
         raise UserError("is empty, expected a value")
-    if isinstance(cell, dict) and "bytes" in cell:  # as the data sets of Hugging Face have pictures
-        cell = cell["bytes"]
-    if isinstance(cell, bytes):
-        return _bytes(cell, event, fit)
-    if not isinstance(cell, list):
-        raise UserError(f"has a value of type {type(cell).__name__}, expected bytes or a list of numbers")
-    return _list(cell, event)
+    if isinstance(value, dict) and "bytes" in value:  # as the data sets of Hugging Face have pictures
+        value = value["bytes"]
+    if isinstance(value, bytes):
+        return _bytes(value, event, fit)
+    if not isinstance(value, list):
+        raise UserError(f"has a value of type {type(value).__name__}, expected bytes or a list of numbers")
+    return _list(value, event)
 
 
-def _bytes(data, event, fit):
+def _bytes(data: bytes, event: Event, fit: bool) -> np.ndarray:
     """A picture as in a file, or pixels one after the other if there are exactly as many bytes."""
     if event.is_image and len(data) == int(np.prod(event.shape)) and not pictures.is_picture(data):
         return np.frombuffer(data, np.uint8).reshape(event.shape)
     return pictures.read(io.BytesIO(data), event, fit)
 
 
-def _list(numbers, event):
+def _list(numbers: list, event: Event) -> np.ndarray:
     try:
         array = np.array(numbers)
     except ValueError:

@@ -1,5 +1,6 @@
 """TensorFlow Serving by REST."""
 
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -7,7 +8,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from nvp_tf.errors import UserError, reason
-from nvp_tf.scoring.scorer import Refused
+from nvp_tf.scoring.scorer import Answers, Refused
 from nvp_tf.scoring.server import Server, Unavailable
 
 _LATER = {408, 429, 500, 502, 503, 504}
@@ -15,7 +16,7 @@ _NAMES = {"DT_UINT8": "uint8", "DT_FLOAT": "float32"}
 
 
 class RestServer(Server):
-    def _connect(self):
+    def _connect(self) -> None:
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy between a client and its own server is a surprise
         for scheme in ("http://", "https://"):
@@ -24,7 +25,7 @@ class RestServer(Server):
         if self.label:
             self._url += f"/labels/{quote(self.label, safe='')}"
 
-    def _metadata(self):
+    def _metadata(self) -> tuple[str, tuple[int, ...], str]:
         try:
             signatures = self._call("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
             [(name, info)] = signatures["score"]["inputs"].items()
@@ -37,7 +38,7 @@ class RestServer(Server):
         except (KeyError, TypeError, ValueError):
             raise UserError(f"{self.model} on {self.address} is not an export of nvp_tf") from None
 
-    def _ask(self, signature, batch):
+    def _ask(self, signature: str, batch: np.ndarray) -> Answers:
         body = {"signature_name": signature, "inputs": {self.event.name: np.asarray(batch).tolist()}}
         outputs = self._call("POST", ":predict", body).get("outputs")
         if outputs is None:
@@ -46,7 +47,7 @@ class RestServer(Server):
             outputs = {"latents": outputs}
         return {name: np.array(value, np.float32) for name, value in outputs.items()}
 
-    def _call(self, method, what, body=None):
+    def _call(self, method: str, what: str, body: dict | None = None) -> dict[str, Any]:
         try:
             answer = self._session.request(method, self._url + what, json=body, timeout=self.deadline)
             content = answer.json()  # Python's parser reads -Infinity

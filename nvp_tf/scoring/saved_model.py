@@ -1,10 +1,13 @@
 """An export that answers in this process."""
 
+from pathlib import Path
+
 import numpy as np
 
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
 from nvp_tf.scoring.contract import newest_version
+from nvp_tf.scoring.scorer import Answers
 
 
 class SavedModel:
@@ -17,7 +20,7 @@ class SavedModel:
       UserError: no such folder, not an export of nvp_tf, or a damaged one.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: str | Path) -> None:
         self.folder = newest_version(model)
         import tensorflow as tf
 
@@ -29,14 +32,14 @@ class SavedModel:
         self.event = Event.of_signature(spec.shape[1:])
         self._tensor = tf.constant
 
-    def score(self, batch) -> dict:
+    def score(self, batch: np.ndarray) -> Answers:
         """Output name -> [n]: log_prob, percentile, typicality, and of images bits_per_dim."""
         return self._ask("score", batch)
 
-    def encode(self, batch) -> dict:
+    def encode(self, batch: np.ndarray) -> Answers:
         """latents -> [n, D]."""
         return self._ask("encode", batch)
 
-    def _ask(self, signature, batch):
+    def _ask(self, signature: str, batch: np.ndarray) -> Answers:
         answer = self._signatures[signature](**{self._key: self._tensor(batch, self.event.dtype)})
         return {name: np.asarray(value) for name, value in answer.items()}

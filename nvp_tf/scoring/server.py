@@ -6,17 +6,25 @@ http://host:port    its REST API (https:// too)
 
 import random
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
 
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
+from nvp_tf.scoring.scorer import Answers
+
+Answer = TypeVar("Answer")
 
 
 class Unavailable(Exception):
     """No answer this time; the same request may get one later."""
 
 
-class Server:
-    """What a client of one protocol has to say: `_metadata()`, (input name, shape, dtype's name), and `_ask`.
+class Server(ABC):
+    """A client of one protocol.
 
     Args:
       address: with its scheme.
@@ -29,7 +37,7 @@ class Server:
       UserError: no answer, no such model or label, or a model that is not an export of nvp_tf.
     """
 
-    def __init__(self, address, model, label="stable", deadline=30.0, tries=6):
+    def __init__(self, address: str, model: str, label: str = "stable", deadline: float = 30.0, tries: int = 6) -> None:
         self.address, self.model, self.label = address, model, label
         self.deadline, self.tries = deadline, tries
         self._connect()
@@ -38,15 +46,27 @@ class Server:
         if (name, dtype) != (self.event.name, self.event.dtype.name):
             raise UserError(f"{model} on {address} takes {dtype} {name} {shape}, expected an export of nvp_tf")
 
-    def score(self, batch) -> dict:
+    @abstractmethod
+    def _connect(self) -> None:
+        """Makes what the others ask with; nothing is sent yet."""
+
+    @abstractmethod
+    def _metadata(self) -> tuple[str, tuple[int, ...], str]:
+        """(name, shape, dtype's name) of the one input of the signature `score`."""
+
+    @abstractmethod
+    def _ask(self, signature: str, batch: np.ndarray) -> Answers:
+        """What a signature answers; raises `Unavailable`, `Refused` or UserError."""
+
+    def score(self, batch: np.ndarray) -> Answers:
         """Output name -> [n]; raises `Refused` for a batch at fault, UserError if the server stays away."""
         return self._patiently(lambda: self._ask("score", batch))
 
-    def encode(self, batch) -> dict:
+    def encode(self, batch: np.ndarray) -> Answers:
         """latents -> [n, D]."""
         return self._patiently(lambda: self._ask("encode", batch))
 
-    def _patiently(self, request):
+    def _patiently(self, request: Callable[[], Answer]) -> Answer:
         for attempt in range(self.tries):
             try:
                 return request()

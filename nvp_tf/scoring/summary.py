@@ -1,7 +1,11 @@
 """What a table of scores comes to; two summaries of parts make that of the whole."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+from nvp_tf.scoring.scorer import Row
 
 BIN = 0.05  # bits/dim; percentiles are counted in twentieths
 ATYPICAL = 0.05
@@ -14,15 +18,17 @@ class Summary:
     floor(percentile / 5) -> count, with 100 in the last: bins are the same everywhere, so that they add up.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.scored = self.errors = self.impossible = self.atypical = self.with_typicality = 0
-        self.sums = Counter()
-        self.bits, self.percentiles = Counter(), Counter()
+        self.finite = 0  # scores, which `sums` are of
+        self.sums: defaultdict[str, float] = defaultdict(float)
+        self.bits: Counter[int] = Counter()
+        self.percentiles: Counter[int] = Counter()
         self.first_error = ""
 
-    def add(self, rows):
+    def add(self, rows: Iterable[Row]) -> None:
         for name, answers, error in rows:
-            if error:
+            if answers is None:
                 self.errors += 1
                 self.first_error = self.first_error or f"{name} {error}"
                 continue
@@ -31,7 +37,7 @@ class Summary:
                 continue
             log_prob = float(answers["log_prob"])
             if math.isfinite(log_prob):
-                self.sums["finite"] += 1
+                self.finite += 1
                 self.sums["log_prob"] += log_prob
                 if "bits_per_dim" in answers:
                     bits = float(answers["bits_per_dim"])
@@ -44,35 +50,37 @@ class Summary:
                 self.with_typicality += 1
                 self.atypical += float(answers["typicality"]) < ATYPICAL
 
-    def merge(self, other):
+    def merge(self, other: Self) -> None:
         """Adds what another has counted."""
-        for name in ("scored", "errors", "impossible", "atypical", "with_typicality"):
+        for name in ("scored", "errors", "impossible", "atypical", "with_typicality", "finite"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("sums", "bits", "percentiles"):
-            getattr(self, name).update(getattr(other, name))
+        for name, value in other.sums.items():
+            self.sums[name] += value
+        self.bits.update(other.bits)
+        self.percentiles.update(other.percentiles)
         self.first_error = self.first_error or other.first_error
 
-    def figures(self) -> dict:
+    def figures(self) -> dict[str, float]:
         """For a line of JSON; means are of the finite scores."""
-        figures = {"scored": self.scored, "errors": self.errors}
+        figures: dict[str, float] = {"scored": self.scored, "errors": self.errors}
         if self.with_typicality:
             figures["impossible"] = self.impossible
             figures |= {
-                f"mean_{name}": self.sums[name] / self.sums["finite"]
+                f"mean_{name}": self.sums[name] / self.finite
                 for name in ("log_prob", "bits_per_dim")
                 if name in self.sums
             }
             figures["atypical_share"] = self.atypical / self.with_typicality
         return figures
 
-    def histograms(self) -> dict:
+    def histograms(self) -> dict[str, dict[str, int]]:
         """Lower edge of each bin -> count."""
         return {
             "bits_per_dim": {f"{number * BIN:.2f}": self.bits[number] for number in sorted(self.bits)},
             "percentile": {str(5 * number): self.percentiles[number] for number in range(20)},
         }
 
-    def remarks(self):
+    def remarks(self) -> Iterator[str]:
         """Lines for a person."""
         if self.errors:
             yield f"{self.errors} could not be scored, such as {self.first_error}"

@@ -188,6 +188,7 @@ BAD = [  # name, content, event, how many good ones, what is said
     ("x.parquet", b"PAR1 nothing PAR1", GREY, 0, "cannot be read"),
     ("x.csv", b"1,2,3\n4,five,6\n7,8\n9,10,11\n", VECTOR, 2, "has 'five', expected a number"),
     ("x.csv", b"1,2,3\n", GREY, 0, "a table of numbers"),
+    ("x.png", png(IMAGE), Event((5, 4, 2), 256), 0, "is a picture, of 1 or 3 channels, expected 5x4x2"),
 ]  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def test_a_server_that_goes_away_and_comes_back(tmp_path):
             "score", f"--server={addresses(ports)[0]}", "--model=moons", f"--out={out}", "--batch_size=5", "--tries=2",
             "--noprogress", tmp_path / "x.npy",
         )  # fmt: skip
-        partial = out.with_name("partial-s.csv")
+        partial = out.with_name(f"partial-{client.pid}-s.csv")
         while not partial.exists() or partial.stat().st_size < 20_000:
             assert client.poll() is None, finish(client)
             time.sleep(0.01)

@@ -1,6 +1,7 @@
 """A table reads back as it was written, is there only when whole, and keeps its rows when the rest fails."""
 
 import csv
+import os
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -64,6 +65,13 @@ def test_rows_so_far_are_kept(tmp_path, suffix, latents):
         raise KeyboardInterrupt
     assert out.read_text() == "of before" and incomplete(out).stat().st_size
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_two_processes_do_not_write_one_file(tmp_path):
+    with Table(tmp_path / "s.csv", VECTORS):
+        [partial] = tmp_path.iterdir()
+        assert partial.name == f"partial-{os.getpid()}-s.csv"
+    assert [file.name for file in tmp_path.iterdir()] == ["s.csv"]
 
 
 def test_nothing_is_left_without_rows(tmp_path):
