@@ -9,9 +9,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Flow": "nvp_tf.models.build",  # which imports every layer: Keras can then load what is made of them
     "as_bijector": "nvp_tf.models.tfp_views",
     "as_distribution": "nvp_tf.models.tfp_views",
     "build": "nvp_tf.models.build",
+    "evaluate": "nvp_tf.api",
+    "export": "nvp_tf.api",
     "from_arrays": "nvp_tf.data.arrays",
     "load": "nvp_tf.api",
     "preset": "nvp_tf.api",

@@ -20,16 +20,9 @@ flags.DEFINE_bool("tflite", True, "Whether to write files for phones, too (docs/
 
 def main() -> dict[str, Any]:
     cli.quiet_tensorflow()
-    import numpy as np
-
-    from nvp_tf.data.pipeline import evaluation_batches
-    from nvp_tf.evaluation.evaluator import Evaluator
-    from nvp_tf.export.export import export
+    from nvp_tf.exporting.export import export_with
     from nvp_tf.runs.opened import OpenRun
 
     opened = OpenRun(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir)
-    flow, dataset = opened.flow, opened.dataset
-    examples = np.concatenate(list(evaluation_batches(dataset.test, 100, FLAGS.examples)))
-    held_out_scores = Evaluator(flow).log_probs(dataset.valid)
-    about = {"run_dir": FLAGS.run_dir, "weights": FLAGS.weights, "data": dataset.name, "scores": opened.run.scores}
-    return export(flow, FLAGS.export_dir, examples, held_out_scores, about, FLAGS.tflite)
+    about = {"run_dir": FLAGS.run_dir, "weights": FLAGS.weights, "scores": opened.run.scores}
+    return export_with(opened.flow, opened.dataset, FLAGS.export_dir, FLAGS.examples, about, FLAGS.tflite)

@@ -9,6 +9,7 @@ from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
 
+ARRAYS = "arrays"  # what arrays are called that have no other name
 _HELD_OUT = 10  # One example in so many for each split that is not given.
 
 
@@ -17,7 +18,7 @@ def from_arrays(
     valid: ArrayLike | None = None,
     test: ArrayLike | None = None,
     levels: int | None = 256,
-    name: str = "arrays",
+    name: str = ARRAYS,
 ) -> DataSet:
     """A data set of arrays in memory.
 
@@ -44,6 +45,17 @@ def from_arrays(
     parts = _complete(parts, name)
     splits = {part: ArraySplit(array) for part, array in parts.items()}
     return DataSet(name=name, event=Event(shape, levels if kind == np.uint8 else None), **splits)
+
+
+def held_out(array: ArrayLike, levels: int | None, name: str = ARRAYS) -> DataSet:
+    """A data set each of whose splits is all of an array: examples that nothing was trained on.
+
+    Raises:
+      UserError: as of `from_arrays`.
+    """
+    array = _checked(array, name, levels)
+    every = ArraySplit(array)
+    return DataSet(name, Event(array.shape[1:], levels if array.dtype == np.uint8 else None), every, every, every)
 
 
 def _complete(parts: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

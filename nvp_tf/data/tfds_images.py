@@ -42,7 +42,8 @@ def tfds_images(name: str, data_dir: str | None, built_in: Sequence[str]) -> Dat
     except DatasetNotFoundError:
         raise UserError(
             f"data set {name!r} is not known, expected one of {', '.join(built_in)}, "
-            "or the name of an image data set of tensorflow_datasets"
+            "or the name of an image data set of tensorflow_datasets; one that was arrays in Python needs "
+            "--data_dir=FILE, as numpy.savez writes it"
         ) from None
     except (ValueError, AssertionError, ImportError) as error:
         raise UserError(f"data set {name!r} cannot be used: {_first_line(error)}") from None

@@ -70,6 +70,19 @@ class Figure:
 FIGURES = {
     figure.module: figure
     for figure in (
+        Figure("flatness", "3.1"),
+        Figure("homogeneity", "3.2"),
+        Figure("disjoint_boxes", "3.3"),
+        Figure("nearer_axis", "3.4"),
+        Figure("reparametrized", "3.5"),
+        Figure("radial", "3.6"),
+        Figure("mixture", "4.1"),
+        Figure("autoregressive", "4.2"),
+        Figure("masking", "4.3"),
+        Figure("generator", "4.4"),
+        Figure("emission", "4.5"),
+        Figure("helmholtz", "4.6"),
+        Figure("reparametrization", "4.7"),
         Figure("moons", "5.1"),
         Figure("samples", "5.5, 5.12"),
         Figure("sphere", "5.6"),

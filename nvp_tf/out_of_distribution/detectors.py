@@ -1,7 +1,7 @@
 """Rules that call an image foreign, each with a p-value against held-out images, and how well they do.
 
     log_prob            low is foreign
-    typicality          both ends of log_prob are, by their rank among held-out ones (`export/reference.py`)
+    typicality          both ends of log_prob are, by their rank among held-out ones (`evaluation/reference.py`)
     S COMPRESSOR        S = -log2 p(x) - L(x), high is foreign (`complexity.py`)
     S COMPRESSOR, both  both ends of S are
     either              typicality or S webp: min(1, 2 min(p, p')), the two at half the level each

@@ -11,7 +11,7 @@ from nvp_tf.layers.keras_private import OfSums, adam_moments, all_layers, handle
 from nvp_tf.layers.statistics import sum_over_replicas
 from nvp_tf.models.build import build
 from nvp_tf.models.flow import Flow
-from nvp_tf.models.objectives import weight_penalty
+from nvp_tf.models.objectives import maximum_likelihood
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
@@ -90,17 +90,13 @@ class TrainingState(keras.Model):
     def replica_step(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """One gradient step on this replica's part of the batch.
 
-        The loss is the mean over the whole batch, so each replica divides by the global count and
-        gradients are summed; they are clipped after the sum. Both are exact for parts of unequal size.
+        The loss is the mean over the whole batch (`maximum_likelihood`), so gradients are summed; they are clipped
+        after the sum. Both are exact for parts of unequal size.
         """
         variables = self.flow.trainable_variables
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             log_prob = self.flow.log_prob(batch["x"], batch.get("noise"), training=True)
-            count = sum_over_replicas(tf.cast(tf.shape(log_prob)[0], log_prob.dtype))
-            loss = -tf.reduce_sum(log_prob) / count
-            penalty = self.config.l2 * weight_penalty(self.flow.weight_scales) / replicas
-            total = loss + penalty
+            total, loss = maximum_likelihood(log_prob, self.flow.weight_scales, self.config.l2)
         *gradients, loss = sum_over_replicas([*tape.gradient(total, variables), loss])
         norm = tf.linalg.global_norm(gradients)
         clip = self.config.clip_norm

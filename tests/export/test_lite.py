@@ -15,8 +15,8 @@ from exports import MODELS
 
 from nvp_tf.config.schema import ModelConfig, NICEConfig
 from nvp_tf.errors import UserError
-from nvp_tf.export import export, lite, lite_client, lite_gate, weights
-from nvp_tf.export.export import Reference, Signatures
+from nvp_tf.exporting import export, lite, lite_client, lite_gate, weights
+from nvp_tf.exporting.export import Reference, Signatures
 from nvp_tf.models.build import build
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 

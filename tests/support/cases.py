@@ -19,6 +19,7 @@ from nvp_tf.config.schema import (
     VectorRealNVPConfig,
     WhiteningConfig,
 )
+from nvp_tf.flatness.bijective import Power, Radial
 from nvp_tf.layers import masks
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
@@ -181,6 +182,13 @@ LAYERS = {
     "chain": case(lambda: Chain(chain_of_all(), **F64), (4, 4, 1), 0, 17),
     "chain_empty": case(lambda: Chain([], **F64), (3,), keeps_volume=True),
     "factor_out": case(factored, (4, 4, 1)),
+    "power_sharper": case(lambda: Power(0.7, 0.3, **F64), (4,)),
+    "power_flatter": case(lambda: Power(-0.4, 0.05, **F64), (2, 3)),
+    "power_without_b": case(lambda: Power(0.5, **F64), (4,)),
+    "power_flattest": case(lambda: Power(-0.3, **F64), (4,)),
+    "radial_sharper": case(lambda: Radial(1.5, 0.4, 2.5, **F64), (3,)),
+    "radial_flatter": case(lambda: Radial(0.5, 1.5, 2.5, **F64), (2, 2)),
+    "radial_line": case(lambda: Radial(0.5, 1.0, 1.5, **F64), (1,)),
 }
 
 NETWORKS = {

@@ -1,0 +1,31 @@
+"""The families by name. Listing them loads no TensorFlow."""
+
+import importlib
+
+from nvp_tf.errors import UserError
+
+_HOMES = {
+    "mixture_diagonal": "mixture:DiagonalMixture",
+    "mixture_full": "mixture:FullMixture",
+    "mixture_factors": "factor_analysers:FactorMixture",
+    "made": "autoregressive:MadeDensity",
+    "maf": "maf:MafDensity",
+    "iaf": "maf:IafDensity",
+    "pixelcnn": "pixelcnn:PixelCnnDensity",
+    "flow": "flow:FlowDensity",
+    "vae": "vae_density:VaeDensity",
+    "contrastive": "contrastive:Contrastive",
+}
+
+
+def names() -> list[str]:
+    """Every family, in the order of the table."""
+    return list(_HOMES)
+
+
+def get(name: str) -> type:
+    """The subclass of `Density`. Raises UserError, with all names, for another."""
+    if name not in _HOMES:
+        raise UserError(f"family is {name!r}, expected one of {', '.join(_HOMES)}")
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(f"nvp_tf.densities.{module}"), attribute)

@@ -1,0 +1,22 @@
+"""Densities of one and of two dimensions integrate to 1, on the scale of the vectors as they are given."""
+
+import numpy as np
+import pytest
+from density_cases import VECTORS
+from oracles import grid
+
+EXACT = [name for name, case in VECTORS.items() if case.shared.kind == "exact"]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_integral(name):
+    density = VECTORS[name].shared
+    dimensions = density.domain.dimensions
+    points, cell = grid(-9, 9, 360 if dimensions == 2 else 4000, dimensions)
+    scale = np.array(density.domain.scale)
+    density.batch = len(points)
+    try:
+        log_prob = density.log_prob(points * scale + density.domain.shift).value
+    finally:
+        del density.batch
+    assert np.exp(log_prob).sum() * cell * scale.prod() == pytest.approx(1, abs=1e-3)
