@@ -73,7 +73,7 @@ class BatchStatistics:
         self._move(batch)
 
         def found(running: keras.Variable, momentum: float) -> np.ndarray:
-            return running.numpy().astype(np.float64) / (1 - momentum)
+            return tf.convert_to_tensor(running).numpy().astype(np.float64) / (1 - momentum)
 
         return [
             (found(layer.running_mean, layer.momentum), found(layer.running_variance, layer.momentum))
