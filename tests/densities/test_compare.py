@@ -28,7 +28,8 @@ def row(name="made", seed=0, log_prob=-10.0, **more) -> dict:
     made = {
         "name": name, "family": name, "seed": seed, "settings": {}, "status": "done", "kind": "exact", "how": "by hand",
         "draws": 0, "log_prob": log_prob, "error": 0.5, "bits_error": 0.1,
-        "bits_per_dim": log_prob and -log_prob / (4 * np.log(2)), "test_examples": 9, "worst": -20.0, "gap": 1.0, "bounds": [], "bound_gap": None, "bound_gap_error": None,
+        "bits_per_dim": log_prob and -log_prob / (4 * np.log(2)),
+        "test_examples": 9, "worst": -20.0, "gap": 1.0, "bounds": [], "bound_gap": None, "bound_gap_error": None,
         "parameters": 1234, "latency_ms": 1.5, "score_per_second": 1000.0, "sample_per_second": 0.5,
         "memory_gigabytes": 0.7, "can": ["log_prob", "sample"], "problems": [], "minutes": 2.0, "steps": 500,
         "ended": "budget", "train_per_second": 100.0, "notes": [],
