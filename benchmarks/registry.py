@@ -5,30 +5,30 @@ section(result)    the name of its part of a page
 markdown(result)   that part
 """
 
-import ast
-import importlib
 import inspect
-from pathlib import Path
+from collections.abc import Collection
+from types import ModuleType
 
+from nvp_tf.config import registry
 from nvp_tf.errors import UserError
 
-_FOLDER = Path(__file__).parent / "workloads"
+_PACKAGE = "benchmarks.workloads"
 
 
 def names() -> list[str]:
-    return sorted(file.stem for file in _FOLDER.glob("*.py") if file.stem != "__init__")
+    return registry.names(_PACKAGE)
 
 
-def summary(name) -> str:
-    """The first line of the file's docstring; read, not imported."""
-    return ast.get_docstring(ast.parse((_FOLDER / f"{name}.py").read_text(encoding="utf-8"))).splitlines()[0]
+def summary(name: str) -> str:
+    """What it measures, in a line."""
+    return registry.summary(_PACKAGE, name)
 
 
-def takes(name, option) -> bool:
-    return option in inspect.signature(_module(name).run).parameters
+def takes(name: str, option: str) -> bool:
+    return option in inspect.signature(registry.load(_PACKAGE, name).run).parameters
 
 
-def load(name, options):
+def load(name: str, options: Collection[str]) -> ModuleType:
     """The workload's module.
 
     Raises:
@@ -36,7 +36,7 @@ def load(name, options):
     """
     if name not in names():
         raise UserError(f"workload is {name!r}, expected one of {', '.join(names())}")
-    workload = _module(name)
+    workload = registry.load(_PACKAGE, name)
     parameters = inspect.signature(workload.run).parameters
     for option in options:
         if option not in parameters:
@@ -46,7 +46,3 @@ def load(name, options):
         if parameter.default is parameter.empty and parameter.name not in options:
             raise UserError(f"workload {name} needs --{parameter.name}")
     return workload
-
-
-def _module(name):
-    return importlib.import_module(f"benchmarks.workloads.{name}")

@@ -4,13 +4,17 @@ Names are imported at first use, so that `import nvp_tf` and every `--help` cost
 """
 
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Flow": "nvp_tf.models.build",  # which imports every layer: Keras can then load what is made of them
     "as_bijector": "nvp_tf.models.tfp_views",
     "as_distribution": "nvp_tf.models.tfp_views",
     "build": "nvp_tf.models.build",
+    "evaluate": "nvp_tf.api",
+    "export": "nvp_tf.api",
     "from_arrays": "nvp_tf.data.arrays",
     "load": "nvp_tf.api",
     "preset": "nvp_tf.api",
@@ -20,11 +24,11 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"nvp_tf has no {name!r}, it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*__all__, "__version__"]

@@ -1,14 +1,12 @@
 """Exact densities over images, on the command line: `nvp_tf COMMAND --flag=value ...`, or `python -m nvp_tf`."""
 
-import ast
-import importlib
-import pkgutil
 import sys
-from pathlib import Path
 
-from nvp_tf import cli, commands
+from nvp_tf import cli
+from nvp_tf.config import registry
 
-NAMES = [module.name for module in pkgutil.iter_modules(commands.__path__)]
+_PACKAGE = "nvp_tf.commands"
+NAMES = registry.names(_PACKAGE)
 
 
 def main(name: str | None = None) -> None:
@@ -22,15 +20,13 @@ def main(name: str | None = None) -> None:
     if name not in NAMES:
         cli.fail(f"command is {name!r}, expected one of {', '.join(NAMES)}")
     sys.argv = [f"nvp_tf {name}", *arguments]
-    cli.run(importlib.import_module(f"nvp_tf.commands.{name}"))
+    cli.run(registry.load(_PACKAGE, name))
 
 
 def _help() -> str:
-    """Every command with the first line of its docstring, read and not imported."""
-    files = {name: Path(commands.__path__[0], f"{name}.py") for name in NAMES}
-    first = {n: ast.get_docstring(ast.parse(f.read_text(encoding="utf-8"))).splitlines()[0] for n, f in files.items()}
+    """Every command with the first line of its docstring."""
     width = max(map(len, NAMES))
-    lines = [f"  {name:{width}}  {summary}" for name, summary in first.items()]
+    lines = [f"  {name:{width}}  {registry.summary(_PACKAGE, name)}" for name in NAMES]
     return "\n".join([__doc__, "", *lines, "", "nvp_tf COMMAND --help has a command's flags."])
 
 

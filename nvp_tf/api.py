@@ -1,11 +1,22 @@
-"""The Python door: a run or a person's own arrays, and a Flow in return."""
+"""The package in Python: a run, a person's own arrays or a Flow in, and a Flow or its figures out.
+
+What is heavy is imported where it is used: `load` does not wait for the training loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.config.schema import Config, DataConfig
-from nvp_tf.data.arrays import from_arrays
-from nvp_tf.data.split import DataSet
-from nvp_tf.runs.run_dir import RunDir
-from nvp_tf.training.train import train as train_run
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+
+    from nvp_tf.data.split import DataSet
+    from nvp_tf.models.flow import Flow
 
 
 def preset(name: str, *assignments: str) -> Config:
@@ -17,28 +28,99 @@ def preset(name: str, *assignments: str) -> Config:
     return get_preset(name).config.override(assignments)
 
 
-def load(run_dir, weights="best"):
+def load(run_dir: str | os.PathLike, weights: str = "best") -> Flow:
     """The Flow of a run, with its "best" or "last" weights.
 
     Raises:
       UserError: a folder that is missing, not a run, half-written or corrupt.
     """
+    from nvp_tf.runs.run_dir import RunDir
+
     return RunDir(run_dir).load_flow(weights)
 
 
-def train(config: Config, data, run_dir, progress=True):
+def train(config: Config, data: np.ndarray | DataSet, run_dir: str | os.PathLike, progress: bool = True) -> Flow:
     """Trains on a person's own data, and gives the Flow with the best validation score.
 
     Args:
       config: such as `preset("realnvp_digits")`; it takes on the data's shape and levels.
       data: integer images [n, height, width, channels] or [n, height, width] with 256 levels, float
         vectors [n, dimensions], of which a tenth each is held out; or what `from_arrays` gives.
-      run_dir: the run's folder; the same call again goes on where it stopped.
+      run_dir: the run's folder; the same call again goes on where it stopped. Commands that need the data of such
+        a run take it as `--data_dir=FILE`, the same arrays as `numpy.savez` writes them.
+      progress: whether to tell of steps on stderr, and not of evaluations alone.
 
     Raises:
       UserError: data that the model is not for, or a folder of another run.
     """
+    from nvp_tf.data.arrays import from_arrays
+    from nvp_tf.data.split import DataSet
+    from nvp_tf.training.train import train as train_run
+
     dataset = data if isinstance(data, DataSet) else from_arrays(data)
     config = config.for_data(DataConfig(dataset.name), dataset.event)
     train_run(config, dataset, run_dir, progress=progress)
     return load(run_dir)
+
+
+def evaluate(
+    flow: Flow, data: np.ndarray | DataSet, split: str = "test", noise_samples: int = 1, limit: int | None = None
+) -> dict:
+    """Scores held-out data, as `nvp_tf evaluate` does a run's.
+
+    Args:
+      flow: a `Flow`, however it was trained.
+      data: arrays of which all is held out; or a data set (`from_arrays`), of which `split` is scored.
+      split: "train", "valid" or "test", of a data set.
+      noise_samples: draws of dequantization noise for each image.
+      limit: only the first so many examples.
+
+    Returns:
+      The figures: bits_per_dim (None for vectors), standard_error, bits_per_dim_importance_weighted, log_prob in
+      nats, examples, noise_samples, images_per_second (`Evaluator.evaluate`).
+
+    Raises:
+      UserError: data that the flow is not for; another split.
+    """
+    from nvp_tf.errors import UserError
+    from nvp_tf.evaluation.evaluator import Evaluator
+
+    if split not in ("train", "valid", "test"):
+        raise UserError(f"split is {split!r}, expected one of train, valid, test")
+    return Evaluator(flow).evaluate(getattr(_dataset(flow, data), split), noise_samples, limit)
+
+
+def export(
+    flow: Flow, data: np.ndarray | DataSet, folder: str | os.PathLike, examples: int = 1000, tflite: bool = True
+) -> dict:
+    """Writes folder/<version>, a SavedModel that has been held against the flow, as `nvp_tf export` does for a run.
+
+    Args:
+      flow: a `Flow`, however it was trained.
+      data: held-out arrays; or a data set, whose test split the export is checked on, and whose valid split's scores
+        are those that a percentile is among.
+      folder: the model's; earlier versions in it stay.
+      examples: on how many of them the export is checked.
+      tflite: whether to write files for phones, too.
+
+    Returns:
+      What is in export.json, and path: the new version's folder.
+
+    Raises:
+      UserError: data that the flow is not for; an answer that is not the flow's.
+    """
+    from nvp_tf.exporting.export import export_with
+
+    return export_with(flow, _dataset(flow, data), folder, examples, tflite=tflite)
+
+
+def _dataset(flow: Flow, data: np.ndarray | DataSet) -> DataSet:
+    """Raises UserError for data whose examples are not the flow's."""
+    from nvp_tf.data.arrays import held_out
+    from nvp_tf.data.split import DataSet
+    from nvp_tf.errors import UserError
+
+    dataset = data if isinstance(data, DataSet) else held_out(data, flow.event.levels)
+    if dataset.event != flow.event:
+        raise UserError(f"{dataset.name} has examples of {dataset.event}, expected {flow.event} as the flow has")
+    return dataset

@@ -1,15 +1,16 @@
 """What every command has in common: flags, one-line errors with status 2, one line of JSON at the end."""
 
-import json
 import os
 import signal
 import sys
-from types import ModuleType
+from collections.abc import Callable, Sequence
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 from absl import app, flags, logging
 
 from nvp_tf.errors import ResumeLater, UserError, WorkerLost
+from nvp_tf.files import json_text
 
 
 def run(command: ModuleType) -> None:
@@ -32,19 +33,19 @@ def run(command: ModuleType) -> None:
     )
 
 
-def end_at_sigterm(what):
+def end_at_sigterm(what: str) -> None:
     """From here on SIGTERM ends the command as Ctrl-C does, but with the status that says to start it again.
 
     what: is lost by it.
     """
 
-    def end(number, frame):
+    def end(number: int, frame: FrameType | None) -> NoReturn:
         raise ResumeLater(f"stopped {what}: start the same command again")
 
     signal.signal(signal.SIGTERM, end)
 
 
-def quiet_tensorflow():
+def quiet_tensorflow() -> None:
     """Imports TensorFlow without its start-up lines, which no setting turns off and which would bury ours."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.set_verbosity(logging.WARNING)
@@ -61,7 +62,7 @@ def quiet_tensorflow():
         os.close(kept)
 
 
-def _parse(argv, positional, foreign):
+def _parse(argv: Sequence[str], positional: int, foreign: bool) -> list[str]:
     try:
         arguments = flags.FLAGS(argv, known_only=foreign)
     except flags.Error as error:
@@ -71,9 +72,11 @@ def _parse(argv, positional, foreign):
     return arguments
 
 
-def _report(main):
+def _report(main: Callable[[], object]) -> None:
     try:
-        print(json.dumps(main()))
+        print(json_text(main()))
+    except ModuleNotFoundError as error:
+        fail(_missing(error))
     except (UserError, OSError) as error:
         fail(error)
     except ResumeLater as error:
@@ -84,6 +87,18 @@ def _report(main):
     except KeyboardInterrupt as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+# The extra of pyproject.toml that has a package.
+_EXTRAS = {"ai_edge_litert": "lite", "ai_edge_quantizer": "lite", "grpc": "serving", "requests": "serving",
+           "pyarrow": "data", "tensorflow_datasets": "data", "importlib_resources": "data"}  # fmt: skip
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    package = (error.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        raise error
+    return f"{package} is not installed, expected `pip install 'nvp_tf[{_EXTRAS[package]}]'`"
 
 
 def fail(error: Exception | str) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from nvp_tf.errors import UserError
 
 if TYPE_CHECKING:  # configs have events, and `--help` does not wait for NumPy
     import numpy as np
+    from numpy.typing import ArrayLike, DTypeLike
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Event:
     levels: int | None = None
 
     @classmethod
-    def of_signature(cls, shape) -> Event:
+    def of_signature(cls, shape: Sequence[int]) -> Event:
         """Of what an export's signature takes; how many of the 256 levels are in use it does not say."""
         return cls(tuple(shape), 256 if len(shape) == 3 else None)
 
@@ -51,7 +53,7 @@ class Event:
     def __str__(self) -> str:
         return f"{describe(self.shape)}{f' of {self.levels} levels' if self.is_image else ''}"
 
-    def value(self, array) -> np.ndarray:
+    def value(self, array: ArrayLike) -> np.ndarray:
         """The array as an export takes it, unchanged in what it says.
 
         Raises:
@@ -71,7 +73,7 @@ class Event:
             raise UserError("has values that are nan or infinite, expected finite ones")
         return array
 
-    def check(self, shape, dtype) -> None:
+    def check(self, shape: Sequence[int], dtype: DTypeLike) -> None:
         """Raises UserError for what no value of that shape and dtype can mend."""
         import numpy as np
 
@@ -81,6 +83,6 @@ class Event:
             raise UserError(f"has type {dtype}, expected {'integers 0 to 255' if self.is_image else 'numbers'}")
 
 
-def describe(shape) -> str:
+def describe(shape: Iterable[int]) -> str:
     """A shape in words: 28x28x1."""
     return "x".join(str(length) for length in shape) or "()"

@@ -20,7 +20,7 @@ from benchmarks.rounds import interleaved
 from benchmarks.workloads import serving
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.errors import UserError
-from nvp_tf.export.export import Reference, Signatures
+from nvp_tf.exporting.export import Reference, Signatures
 from nvp_tf.training import flop
 
 CONTENDER = """

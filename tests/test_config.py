@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from nvp_tf.config.presets.preset import Preset, Published
 from nvp_tf.config.schema import (
     Config,
     DataConfig,
@@ -33,6 +34,8 @@ def test_json_round_trip(config):
         ("train.steps=7", lambda c: c.train.steps == 7),
         ("train.learning_rate=1", lambda c: c.train.learning_rate == 1.0 and type(c.train.learning_rate) is float),
         ("train.schedule=cosine", lambda c: c.train.schedule == "cosine"),
+        ("train.warmup_steps=1000", lambda c: c.train.warmup_steps == 1000),
+        ("train.explosion=Infinity", lambda c: c.train.explosion == float("inf")),
         ("model.flow.batch_norm=false", lambda c: c.model.flow.batch_norm is False),
         ("model.event_shape=[4,4,3]", lambda c: c.model.event_shape == (4, 4, 3)),
         ("model.pixels=null", lambda c: c.model.pixels is None),
@@ -58,6 +61,10 @@ def test_override(assignment, read):
         ("train.steps=0", "train.steps is 0, expected 1 to inf"),
         ("train.learning_rate=NaN", "train.learning_rate is nan, expected 0.0 to inf"),
         ("train.learning_rate=-1e-3", "train.learning_rate is -0.001"),
+        ("train.learning_rate=Infinity", "train.learning_rate is inf, expected a finite number"),
+        ("train.learning_rate=-Infinity", "train.learning_rate is -inf, expected 0.0 to inf"),
+        ("train.l2=1e999", "train.l2 is inf, expected a finite number"),
+        ("train.warmup_steps=1001", "train.warmup_steps is 1001, expected at most the 1000 of train.steps"),
         ("train.seed=-1", "train.seed is -1, expected 0 to"),
         ("train.schedule=linear", "train.schedule is 'linear', expected one of constant, cosine"),
         ("train=1", "train is 1, expected an object"),
@@ -75,6 +82,8 @@ def test_override(assignment, read):
         ("model.event_shape=[64]", "model.event_shape is (64,), expected (height, width, channels) for flow kind"),
         ("model.event_shape=[8,8,1.0]", "model.event_shape is [8, 8, 1.0], expected a list of integers"),
         ("data.flips=1", "data.flips is 1, expected bool"),
+        ("data.crops=2", "data.crops is 2, expected none: only folder takes it"),
+        ("data.grey=true", "data.grey is True, expected none: only folder takes it"),
         ("data.name=5", "data.name is 5, expected str"),
     ],
 )
@@ -104,7 +113,20 @@ def test_a_run_from_before_a_training_option():
     assert Config.from_json(json.dumps(value)) == IMAGES
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "not JSON"), ("[]", "config is [], expected an object")])
+def test_a_trial_of_a_few_steps_keeps_its_preset_s_warm_up():
+    config = IMAGES.override(["train.warmup_steps=200"]).override(["train.steps=6"])
+    assert (config.train.steps, config.train.warmup_steps) == (6, 200)
+    assert Config.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "config is [], expected an object"),
+        ('{"model": {"prior": 1, "prior": 2}}', "the key 'prior' is given twice, expected once"),
+    ],
+)
 def test_not_a_config(text, message):
     check(lambda: Config.from_json(text), message)
 
@@ -126,6 +148,18 @@ def check(function, message):
         function()
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("measured", "published", "words"),
+    [
+        ("1.9 bits/dim", Published(3.0), "1.9 bits/dim"),
+        (None, Published(3.0), "3.00 bits/dim in the thesis, not run here"),
+        (None, None, "not run here, and not in the thesis"),
+    ],
+)
+def test_what_a_preset_is_expected_to_score(measured, published, words):
+    assert Preset(IMAGES, "", measured, published).expected == words
 
 
 def test_differences():

@@ -15,7 +15,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("data_dir", None, "Where data sets' files are.")
 
 
-def main():
+def main() -> dict[str, list[str]]:
     found = {name: entry.found(FLAGS.data_dir) for name, entry in CATALOGUE.items()}
     for name, entry in CATALOGUE.items():
         print(f"{'+' if found[name] else '-'} {name:20} {entry.shape:12} {entry.what}", file=sys.stderr)

@@ -3,6 +3,8 @@
 nvp_tf evaluate --run_dir=runs/digits --split=test --noise_samples=8
 """
 
+from typing import Any
+
 from absl import flags
 
 from nvp_tf import cli
@@ -19,7 +21,7 @@ flags.DEFINE_string("data_dir", None, "Where the data set's files are, if not wh
 flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
-def main():
+def main() -> dict[str, Any]:
     if FLAGS.split not in ("train", "valid", "test"):
         raise UserError(f"split is {FLAGS.split!r}, expected one of train, valid, test")
     cli.quiet_tensorflow()

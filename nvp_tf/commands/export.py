@@ -3,6 +3,8 @@
 nvp_tf export --run_dir=runs/digits --export_dir=saved_models/digits
 """
 
+from typing import Any
+
 from absl import flags
 
 from nvp_tf import cli
@@ -16,18 +18,11 @@ flags.DEFINE_integer("examples", 1000, "On how many of the test split the export
 flags.DEFINE_bool("tflite", True, "Whether to write files for phones, too (docs/tflite.md).")
 
 
-def main():
+def main() -> dict[str, Any]:
     cli.quiet_tensorflow()
-    import numpy as np
-
-    from nvp_tf.data.pipeline import evaluation_batches
-    from nvp_tf.evaluation.evaluator import Evaluator
-    from nvp_tf.export.export import export
+    from nvp_tf.exporting.export import export_with
     from nvp_tf.runs.opened import OpenRun
 
     opened = OpenRun(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir)
-    flow, dataset = opened.flow, opened.dataset
-    examples = np.concatenate(list(evaluation_batches(dataset.test, 100, FLAGS.examples)))
-    held_out_scores = Evaluator(flow).log_probs(dataset.valid)
-    about = {"run_dir": FLAGS.run_dir, "weights": FLAGS.weights, "data": dataset.name, "scores": opened.run.scores}
-    return export(flow, FLAGS.export_dir, examples, held_out_scores, about, FLAGS.tflite)
+    about = {"run_dir": FLAGS.run_dir, "weights": FLAGS.weights, "scores": opened.run.scores}
+    return export_with(opened.flow, opened.dataset, FLAGS.export_dir, FLAGS.examples, about, FLAGS.tflite)

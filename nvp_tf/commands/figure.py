@@ -5,12 +5,18 @@ nvp_tf figure all     --run_dir=runs/fashion --out=runs/fashion/figures
 nvp_tf figure --list
 """
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from nvp_tf.figures.registry import Figure
 
 POSITIONAL = 1  # words that are no flags
 FLAGS = flags.FLAGS
@@ -33,7 +39,7 @@ flags.DEFINE_enum("chain", None, ["pixels", "latents"], "What a chain's steps mo
 flags.DEFINE_float("factor", None, "How many times larger.", lower_bound=0.0)
 
 
-def main(name=None):
+def main(name: str | None = None) -> dict[str, Any]:
     from nvp_tf.figures import registry
 
     if FLAGS.list:
@@ -51,7 +57,7 @@ def main(name=None):
 
     source = Source(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir, FLAGS.seed) if FLAGS.run_dir else None
     made = {"figure": name, "out": FLAGS.out, "seed": FLAGS.seed, "run_dir": FLAGS.run_dir} | options
-    if name == "all":
+    if name == "all" and source is not None:
         return made | album.draw_all(source, FLAGS.out, options)
     layout.check_suffix(FLAGS.out)
     try:
@@ -62,7 +68,7 @@ def main(name=None):
     return made
 
 
-def list_figures(figures):
+def list_figures(figures: dict[str, Figure]) -> dict[str, list[str]]:
     """A table on stderr: name, figure of the thesis, what it shows, its options."""
     rows = [("figure", "thesis", "shows", "options")]
     for name, figure in figures.items():

@@ -6,10 +6,10 @@ docs/out_of_distribution.md explains what it writes: figures.json, table.md, sco
 and examples.png.
 """
 
-import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -31,11 +31,11 @@ flags.DEFINE_string("data_dir", None, "Where the run's data is, if not where it 
 flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
-def main():
+def main() -> dict[str, Any]:
     cli.quiet_tensorflow()
     from tqdm import tqdm
 
-    from nvp_tf.files import write_text
+    from nvp_tf.files import json_text, write_text
     from nvp_tf.out_of_distribution import plots, report
     from nvp_tf.out_of_distribution.measure import OWN, measure
     from nvp_tf.pictures.layout import save
@@ -53,7 +53,7 @@ def main():
         print(f"skipped {name}: {why}", file=sys.stderr)
     figures, out = measurement.figures, Path(FLAGS.out)
     table = report.tables(figures)
-    write_text(out / "figures.json", json.dumps(figures, indent=2) + "\n")
+    write_text(out / "figures.json", json_text(figures, indent=2) + "\n")
     write_text(out / "table.md", table)
     write_text(out / "scores.csv", report.scores_csv(measurement))
     for draw in (plots.histograms, plots.complexity, plots.examples):

@@ -3,6 +3,8 @@
 nvp_tf sample --run_dir=runs/digits --out=samples.png --num=64 --temperature=0.9 --seed=1
 """
 
+from typing import Any
+
 from absl import flags
 
 from nvp_tf import cli
@@ -17,7 +19,7 @@ flags.register_validator("temperature", lambda t: 0 < t < float("inf"), "expecte
 flags.DEFINE_enum("weights", "best", ["best", "last"], "Which of the run's weights.")
 
 
-def main():
+def main() -> dict[str, Any]:
     cli.quiet_tensorflow()
     import numpy as np
 

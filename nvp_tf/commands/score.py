@@ -9,13 +9,23 @@ nvp_tf score --model=saved_models/fashion picture.png
 docs/scoring.md says what may be scored and what the columns mean.
 """
 
+from __future__ import annotations
+
 import itertools
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from nvp_tf.event import Event
+    from nvp_tf.scoring.items import Item
+    from nvp_tf.scoring.saved_model import SavedModel
+    from nvp_tf.scoring.server import Server
 
 POSITIONAL = sys.maxsize  # words that are no flags
 FLAGS = flags.FLAGS
@@ -36,7 +46,7 @@ flags.DEFINE_integer("skip", 0, "Leave out so many at the beginning: how to go o
 flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
-def main(*words):
+def main(*words: str) -> dict[str, Any]:
     from nvp_tf.scoring import inputs, table
 
     if FLAGS.out:
@@ -47,6 +57,8 @@ def main(*words):
         raise UserError("expected --out=FILE to write to")
     files = inputs.find(words)
     model = _model()
+    items: Iterable[Item]
+    total: int | None
     if FLAGS.dataset:
         items, total = _split(model.event)
     else:
@@ -54,7 +66,7 @@ def main(*words):
     return _all(items, total, model) if FLAGS.out else _one(items, model)
 
 
-def _model():
+def _model() -> SavedModel | Server:
     from nvp_tf.scoring.contract import newest_version
     from nvp_tf.scoring.saved_model import SavedModel
 
@@ -67,7 +79,7 @@ def _model():
     return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
 
 
-def _split(event):
+def _split(event: Event) -> tuple[Iterable[Item], int]:
     """(Items of the data set's split, how many)."""
     from nvp_tf.config.schema import DataConfig
     from nvp_tf.data.registry import load_dataset
@@ -79,21 +91,21 @@ def _split(event):
     return inputs.split(dataset, FLAGS.split), getattr(dataset, FLAGS.split).size
 
 
-def _one(items, model):
+def _one(items: Iterable[Item], model: SavedModel | Server) -> dict[str, Any]:
     """The scores of one picture, as the command's line of JSON."""
     from nvp_tf.scoring.contract import SIGNATURES
 
-    items = list(itertools.islice(items, 2))
-    if len(items) != 1:
+    first = list(itertools.islice(items, 2))
+    if len(first) != 1:
         raise UserError("expected --out=FILE to write more than one score to")
-    [item] = items
-    if item.error:
+    [item] = first
+    if item.value is None:
         raise UserError(f"{item.name} {item.error}")
     scores = model.score(item.value[None])
     return {"name": item.name} | {name: float(scores[name][0]) for name in SIGNATURES["score"].outputs_of(model.event)}
 
 
-def _all(items, total, model):
+def _all(items: Iterable[Item], total: int | None, model: SavedModel | Server) -> dict[str, Any]:
     import time
 
     from tqdm import tqdm

@@ -10,6 +10,7 @@ Any other flag is Beam's. docs/bulk_scoring.md says what is written, and how to 
 
 import sys
 import time
+from typing import Any
 
 from absl import flags
 
@@ -28,7 +29,7 @@ flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's
 flags.DEFINE_integer("batch_size", 64, "How many are scored at once.", lower_bound=1)
 
 
-def main(*words):
+def main(*words: str) -> dict[str, Any]:
     if FLAGS.encode and FLAGS.format == "csv":
         raise UserError("format is 'csv', expected 'parquet' for latents")
     try:

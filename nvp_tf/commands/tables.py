@@ -6,6 +6,7 @@ A run's score is the one that training ended with, or that nvp_tf evaluate found
 """
 
 import sys
+from typing import Any
 
 from absl import flags
 
@@ -16,7 +17,7 @@ flags.DEFINE_string("runs", "runs", "The folder to look for runs in, at any dept
 flags.DEFINE_string("out", None, "The Markdown file to write; it is also printed to stderr.")
 
 
-def main():
+def main() -> dict[str, Any]:
     from nvp_tf.runs.tables import find_runs, tables
 
     runs = find_runs(FLAGS.runs)

@@ -7,12 +7,13 @@ Exit status 75 after SIGTERM: what was done is saved, start it again.
 """
 
 import dataclasses
+from typing import Any
 
 from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.config.presets.registry import PRESETS, get_preset
-from nvp_tf.config.schema import DataConfig
+from nvp_tf.config.schema import Config, DataConfig
 from nvp_tf.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -31,7 +32,7 @@ flags.DEFINE_float("worker_timeout", 600.0, "Seconds that multiworker waits for 
 flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
-def main():
+def main() -> dict[str, Any]:
     cli.end_at_sigterm("before training began")
     for flag in ("dataset", "data_dir", "set"):
         if FLAGS[flag].value and not FLAGS.preset:
@@ -52,7 +53,7 @@ def main():
     return train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
 
 
-def preset_config():
+def preset_config() -> Config:
     """The preset on the data set that the flags name. What a flag gets wrong is said before TensorFlow is imported."""
     config = get_preset(FLAGS.preset).config
     same_data = FLAGS.dataset in (None, config.data.name)
@@ -64,6 +65,6 @@ def preset_config():
     return config
 
 
-def model_and_train_keys():
+def model_and_train_keys() -> list[str]:
     """The --set flags that can only be checked against the data set's own shape."""
     return [s for s in FLAGS.set if not s.startswith("data.")]

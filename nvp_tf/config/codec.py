@@ -1,33 +1,39 @@
 """What a section of a config is: a frozen dataclass that checks itself, and its JSON both ways."""
 
 import dataclasses
+import math
 import types
 import typing
-from dataclasses import field
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 from nvp_tf.errors import UserError
 
+Number = TypeVar("Number", int, float)
 
-def number(default, low=None, high=None):
-    """A number in [low, high]; None leaves an end open."""
+
+def number(default: Number, low: float | None = None, high: float | None = None) -> Number:
+    """A number in [low, high]; None leaves an end open, but not to infinity."""
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def choice(default, *options):
+def choice(default: str, *options: str) -> str:
     """One of `options`."""
     return field(default=default, metadata={"options": options})
 
 
+@dataclass(frozen=True)
 class Section:
     """A part of a config: checks its own ranges when made, and again when changed.
 
     complete: whether JSON must give every key, or may leave some to their defaults.
+    kind: what tells it from the other sections that may stand in its place; only such sections have it.
     """
 
     complete: ClassVar[bool] = True
+    kind: ClassVar[str]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
             value, rule = getattr(self, f.name), f.metadata
             if "options" in rule and value not in rule["options"]:
@@ -37,28 +43,30 @@ class Section:
             if (low is not None and not value >= low) or (high is not None and not value <= high):
                 ends = f"{'-inf' if low is None else low} to {'inf' if high is None else high}"
                 raise UserError(f"{f.name} is {value}, expected {ends}")
+            if isinstance(value, float) and math.isinf(value) and high != math.inf:
+                raise UserError(f"{f.name} is {value}, expected a finite number")
 
 
-def encode(value):
+def encode(value: object) -> Any:
     """A section as what JSON can hold; its class' `kind`, where it has one, is the first key."""
-    if dataclasses.is_dataclass(value):
+    if isinstance(value, Section):
         kind = {"kind": value.kind} if hasattr(value, "kind") else {}
         return kind | {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
     return list(value) if isinstance(value, tuple) else value
 
 
-def flatten(value, prefix=""):
+def flatten(value: object, prefix: str = "") -> dict[str, Any]:
     """Encoded sections as one level, {"model.flow.kind": ...}."""
     if not isinstance(value, dict):
         return {prefix: value}
     return {k: v for name, part in value.items() for k, v in flatten(part, f"{prefix}.{name}".strip(".")).items()}
 
 
-def decode(expected, value, where):
-    """`value`, parsed from JSON, as the type `expected`; `where` names it in errors."""
+def decode(expected: Any, value: object, where: str) -> Any:
+    """`value`, parsed from JSON, as the type `expected`, a class or a union; `where` names it in errors."""
     if isinstance(expected, types.UnionType):
         return _decode_union(typing.get_args(expected), value, where)
-    if dataclasses.is_dataclass(expected):
+    if isinstance(expected, type) and issubclass(expected, Section):
         return _decode_section(expected, value, where)
     if typing.get_origin(expected) is tuple:
         if isinstance(value, list | tuple) and all(type(v) is int for v in value):
@@ -71,7 +79,7 @@ def decode(expected, value, where):
     return value
 
 
-def _decode_union(options, value, where):
+def _decode_union(options: tuple[Any, ...], value: object, where: str) -> Any:
     if type(None) in options:
         rest = [o for o in options if o is not type(None)]
         return None if value is None else decode(rest[0], value, where)
@@ -82,7 +90,7 @@ def _decode_union(options, value, where):
     return _decode_section(kinds[value["kind"]], {k: v for k, v in value.items() if k != "kind"}, where)
 
 
-def _decode_section(cls, value, where):
+def _decode_section(cls: type[Section], value: object, where: str) -> Section:
     if not isinstance(value, dict):
         raise UserError(f"{where} is {value!r}, expected an object with keys")
     hints = typing.get_type_hints(cls)

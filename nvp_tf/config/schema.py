@@ -5,9 +5,11 @@ No TensorFlow is imported here, so that `--help` and a mistyped flag are answere
 
 import dataclasses
 import json
+import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nvp_tf.config.codec import Section, choice, decode, encode, flatten, number
 from nvp_tf.errors import UserError
@@ -22,7 +24,7 @@ class PixelsConfig(Section):
     range: str = choice("unit", "unit", "symmetric")  # [0, 1] or [-1, 1]
     alpha: float = number(0.05, 0.0, 0.49)  # 0: no logit
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.alpha and self.range != "unit":
             raise UserError(f"range is {self.range!r}, expected unit with a logit (alpha is {self.alpha})")
@@ -100,9 +102,9 @@ class ModelConfig(Section):
 
     @property
     def event(self) -> Event:
-        return Event(self.event_shape, self.pixels and self.pixels.levels)
+        return Event(self.event_shape, self.pixels.levels if self.pixels else None)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         shape = self.event_shape
         if len(shape) not in (1, 3) or min(shape) < 1:
@@ -135,21 +137,22 @@ class ModelConfig(Section):
 class DataConfig(Section):
     """A data set by name, where its files lie, and how training examples are augmented."""
 
+    of_folder: ClassVar[tuple[str, ...]] = ("size", "resize", "crop", "crops", "grey")  # keys that no other set takes
     name: str
     data_dir: str | None = None
     flips: bool = False  # random horizontal flips of training images
-    # Of `folder` alone: how a picture of any size becomes examples.
+    # How a picture of any size becomes examples.
     size: int = number(32, 2, 1024)  # examples are size x size
     resize: int = number(0, 0, 4096)  # the smaller side is scaled to it before cropping; 0: to size
     crop: str = choice("centre", "centre", "random")  # random: another place each time
     crops: int = number(1, 1, 100_000)  # examples an image in an epoch, and in each held-out split
     grey: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.name != "folder":
-            for f in dataclasses.fields(self)[3:]:
-                if getattr(self, f.name) != f.default:
+            for f in dataclasses.fields(self):
+                if f.name in self.of_folder and getattr(self, f.name) != f.default:
                     raise UserError(f"{f.name} is {getattr(self, f.name)!r}, expected none: only folder takes it")
         if 0 < self.resize < self.size:
             raise UserError(f"resize is {self.resize}, expected 0 or at least the size, {self.size}")
@@ -183,9 +186,9 @@ class TrainConfig(Section):
     evaluate_every: int = number(500, 1)  # steps; a checkpoint is written then, too
     recompute_couplings: bool = False  # in the backward pass, little of them is kept: less memory, more time
     recompute_statistics: int = number(0, 0)  # batches to recompute batch norm's from before each evaluation; 0: off
-    checkpoint_minutes: float = number(10.0, 0.0)  # between two evaluations; 0: only at evaluations
+    checkpoint_minutes: float = number(10.0, 0.0, math.inf)  # between two evaluations; 0: only at evaluations
     keep_checkpoints: int = number(2, 2)  # of evaluations, beside the newest between two
-    explosion: float = number(2.0, 0.0)  # bits/dim that a validation score may be worse than the one before
+    explosion: float = number(2.0, 0.0, math.inf)  # bits/dim that a validation score may be worse than the one before
     rollbacks: int = number(5, 0)  # times that the run may diverge and go back to a checkpoint; then it gives up
     rollback_factor: float = number(0.5, 1e-6, 1.0)  # of the learning rate, each time
     seed: int = number(0, 0, 2**31 - 1)
@@ -206,20 +209,22 @@ class Config(Section):
     @classmethod
     def from_json(cls, text: str) -> "Config":
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_without_repetition)
         except json.JSONDecodeError as error:
             raise UserError(f"not JSON: {error}") from None
         return decode(cls, value, "config")
 
-    def override(self, assignments) -> "Config":
+    def override(self, assignments: Iterable[str]) -> "Config":
         """A copy with `a.b=value` assignments applied, each value read as JSON or else as a string.
 
         Raises:
-          UserError: an assignment without "=", an unknown key, or a value of another type or out of range.
+          UserError: an assignment without "=", an unknown key, a value of another type or out of range, or a
+            `train.warmup_steps` longer than the run. A preset's own may be: a run of a few steps is a trial.
         """
-        value = encode(self)
+        value, keys = encode(self), []
         for assignment in assignments:
             key, equals, raw = assignment.partition("=")
+            keys.append(key)
             if not equals:
                 raise UserError(f"--set={assignment}: expected key=value, such as train.steps=1000")
             *parents, last = key.split(".")
@@ -233,12 +238,19 @@ class Config(Section):
                 node[last] = json.loads(raw)
             except json.JSONDecodeError:
                 node[last] = raw
-        return decode(type(self), value, "config")
+        changed: Config = decode(type(self), value, "config")
+        train = changed.train
+        if "train.warmup_steps" in keys and train.warmup_steps > train.steps:
+            raise UserError(
+                f"config.train.warmup_steps is {train.warmup_steps}, expected at most the {train.steps} of train.steps"
+            )
+        return changed
 
     def for_data(self, data: DataConfig, event: Event) -> "Config":
         """A copy for another data set, whose shape and levels the model takes on."""
-        pixels = self.model.pixels or PixelsConfig()
-        pixels = dataclasses.replace(pixels, levels=event.levels) if event.is_image else None
+        pixels = None
+        if event.levels is not None:
+            pixels = dataclasses.replace(self.model.pixels or PixelsConfig(), levels=event.levels)
         model = dataclasses.replace(self.model, event_shape=tuple(event.shape), pixels=pixels)
         return dataclasses.replace(self, model=model, data=data)
 
@@ -249,3 +261,12 @@ class Config(Section):
         free = ("data.data_dir", "train.checkpoint_minutes", "train.keep_checkpoints", "train.recompute_couplings")
         keys = [k for k in dict.fromkeys([*mine, *others]) if k not in free]
         return [f"{k}: {mine.get(k)!r} != {others.get(k)!r}" for k in keys if mine.get(k) != others.get(k)]
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of a key given twice, Python's parser would keep the last silently."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"the key {repeated!r} is given twice, expected once")
+    return dict(pairs)

@@ -1,15 +1,25 @@
 """A person's own arrays as a data set."""
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
 
+ARRAYS = "arrays"  # what arrays are called that have no other name
 _HELD_OUT = 10  # One example in so many for each split that is not given.
 
 
-def from_arrays(train, valid=None, test=None, levels=256, name="arrays"):
+def from_arrays(
+    train: ArrayLike,
+    valid: ArrayLike | None = None,
+    test: ArrayLike | None = None,
+    levels: int | None = 256,
+    name: str = ARRAYS,
+) -> DataSet:
     """A data set of arrays in memory.
 
     Args:
@@ -18,9 +28,6 @@ def from_arrays(train, valid=None, test=None, levels=256, name="arrays"):
       valid, test: more of the same; for each that is None, a tenth of `train` is held out, always the same.
       levels: how many values a pixel has, 2 to 256; not used for vectors, which have None.
       name: what messages call it.
-
-    Returns:
-      A DataSet.
 
     Raises:
       UserError: another type or rank, values out of range, shapes that differ, or too few examples.
@@ -40,24 +47,35 @@ def from_arrays(train, valid=None, test=None, levels=256, name="arrays"):
     return DataSet(name=name, event=Event(shape, levels if kind == np.uint8 else None), **splits)
 
 
-def _complete(parts, name):
+def held_out(array: ArrayLike, levels: int | None, name: str = ARRAYS) -> DataSet:
+    """A data set each of whose splits is all of an array: examples that nothing was trained on.
+
+    Raises:
+      UserError: as of `from_arrays`.
+    """
+    array = _checked(array, name, levels)
+    every = ArraySplit(array)
+    return DataSet(name, Event(array.shape[1:], levels if array.dtype == np.uint8 else None), every, every, every)
+
+
+def _complete(parts: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """`parts` with each missing split held out from train by a fixed permutation."""
     missing = [part for part in ("valid", "test") if part not in parts]
     if not missing:
-        return parts
+        return dict(parts)
     train = parts["train"]
     each = max(1, len(train) // _HELD_OUT)
     if len(train) <= each * len(missing):
         raise UserError(f"{name}.train has {len(train)} examples, expected at least {len(missing) + 1}")
     order = np.random.RandomState(0).permutation(len(train))
     *held_out, rest = np.split(train[order], each * np.arange(1, len(missing) + 1))
-    return parts | dict(zip(missing, held_out, strict=True)) | {"train": rest}
+    return {**parts, **dict(zip(missing, held_out, strict=True)), "train": rest}
 
 
-def _checked(array, where, levels):
+def _checked(given: ArrayLike, where: str, levels: int | None) -> np.ndarray:
     """uint8 [n, height, width, channels] or float32 [n, dimensions]."""
     try:
-        array = np.asarray(array)
+        array = np.asarray(given)
     except ValueError:
         raise UserError(f"{where} is ragged, expected examples of one shape") from None
     if array.ndim not in (2, 3, 4) or array.size == 0:
@@ -65,7 +83,7 @@ def _checked(array, where, levels):
     return _vectors(array, where) if array.ndim == 2 else _images(array, where, levels)
 
 
-def _vectors(array, where):
+def _vectors(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind != "f":
         raise UserError(f"{where} has rank 2 and type {array.dtype}, expected floats for vectors [n, d]")
     with np.errstate(over="ignore"):  # What float32 cannot hold becomes inf, and that is refused.
@@ -75,7 +93,7 @@ def _vectors(array, where):
     return array
 
 
-def _images(array, where, levels):
+def _images(array: np.ndarray, where: str, levels: int | None) -> np.ndarray:
     if levels is None:
         raise UserError(f"levels is None and {where} has rank {array.ndim}, expected 2 to 256 for images")
     if array.dtype.kind not in "iu":

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.event import Event
 
 
-def two_moons(config):
+def two_moons(config: DataConfig) -> DataSet:
     """Two interleaved half circles in the plane, with Gaussian noise of deviation 0.1."""
     del config
     from sklearn.datasets import make_moons
@@ -19,7 +20,7 @@ def two_moons(config):
     return DataSet(name="two_moons", event=Event((2,)), **splits)
 
 
-def digits(config):
+def digits(config: DataConfig) -> DataSet:
     """1797 handwritten digits of 8x8 pixels with values 0 to 16: 1400 to train on, 100 and 297 held out."""
     del config
     from sklearn.datasets import load_digits

@@ -8,12 +8,24 @@ from nvp_tf.errors import UserError
 
 
 @dataclass(frozen=True)
+class Layout:
+    """One way in which a data set is published: names of files or folders, or patterns of such.
+
+    train: of the training images; the first says that the set is there.
+    held_out: of the test images, beside those; or of lists, any one of which says which images these are.
+    """
+
+    train: tuple[str, ...]
+    held_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Entry:
     """A data set by name.
 
     what: in words.
     shape: of one example.
-    files: names, any one of which says that the set is there in its published layout (`look`).
+    layouts: its published ones, each of which is enough; the first that is found is read (`published`).
     places: folders that are looked at where no data_dir is given.
     builders: its names in tensorflow_datasets, the one that can still be downloaded last.
     get: how to come by the files.
@@ -21,7 +33,7 @@ class Entry:
 
     what: str
     shape: str
-    files: tuple[str, ...] = ()
+    layouts: tuple[Layout, ...] = ()
     places: tuple[str, ...] = ()
     builders: tuple[str, ...] = ()
     get: str = ""
@@ -29,16 +41,22 @@ class Entry:
     @property
     def always(self) -> bool:
         """Whether it needs no files."""
-        return not (self.files or self.builders)
+        return not (self.layouts or self.builders)
 
-    def found(self, data_dir=None) -> str | None:
+    def published(self, folder: str | Path | None) -> tuple[Layout, Path] | None:
+        """The layout that is in or near `folder`, and where the first of its training names is; None without one."""
+        for layout in self.layouts:
+            if match := look(folder, layout.train[0]):
+                return layout, match
+        return None
+
+    def found(self, data_dir: str | Path | None = None) -> str | None:
         """Where it is, as far as names tell; None where it is not."""
         if self.always:
             return self.get or "made here"
         for folder in [data_dir] if data_dir else self.places:
-            for name in self.files:
-                if match := look(folder, name):
-                    return str(match)
+            if there := self.published(folder):
+                return str(there[1])
         for builder in self.builders:
             prepared = Path(data_dir or _tensorflow_datasets(), builder)
             if match := next(prepared.glob("*/dataset_info.json"), None):
@@ -46,19 +64,19 @@ class Entry:
         return None
 
 
-def look(folder, name) -> Path | None:
+def look(folder: str | Path | None, name: str) -> Path | None:
     """The first file or folder of that name, or pattern, in `folder`, its subfolders or theirs; None without one."""
     return next(iter(look_for_all(folder, name)), None)
 
 
-def look_for_all(folder, name) -> list[Path]:
+def look_for_all(folder: str | Path | None, name: str) -> list[Path]:
     """All of them, those nearest to `folder` first. No deeper: a data_dir may hold millions of files."""
     return (
         [match for above in ("", "*/", "*/*/") for match in sorted(Path(folder).glob(above + name))] if folder else []
     )
 
 
-def beside(folder: Path, name) -> Path:
+def beside(folder: Path, name: str) -> Path:
     """The folder of another split; raises UserError where it is not."""
     other = folder.with_name(name)
     if not other.is_dir():
@@ -66,7 +84,7 @@ def beside(folder: Path, name) -> Path:
     return other
 
 
-def _tensorflow_datasets():
+def _tensorflow_datasets() -> str | Path:
     """Where tensorflow_datasets keeps what it prepares, unless told otherwise."""
     return os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"
 
@@ -79,24 +97,30 @@ _IMAGENET_GET = (
 )
 
 
-def _lsun(category):
+def _lsun(category: str) -> Entry:
     return Entry(
-        _LSUN.format(category), "64x64x3", (f"{category}_train",),
+        _LSUN.format(category), "64x64x3", (Layout((f"{category}_train",), (f"{category}_val",)),),
         builders=(f"lsun/{category}",), get=_LSUN_GET.format(category),
     )  # fmt: skip
 
 
-def _imagenet(side):
+def _imagenet(side: int) -> Entry:
     return Entry(
         f"ImageNet, downsampled to {side}x{side}", f"{side}x{side}x3",
-        (f"train_{side}x{side}", "train_data_batch_*.npz"),
+        (
+            Layout((f"train_{side}x{side}",), (f"valid_{side}x{side}",)),
+            Layout(("train_data_batch_*.npz",), ("val_data.npz",)),
+        ),
         builders=(f"downsampled_imagenet/{side}x{side}", f"imagenet_resized/{side}x{side}"),
         get=_IMAGENET_GET.format(side),
     )  # fmt: skip
 
 
-_IDX_GET = "train-images-idx3-ubyte.gz and t10k-images-idx3-ubyte.gz"
-_IDX = ("train-images-idx3-ubyte*",)
+_IDX = tuple(Layout((f"train-{kind}",), (f"t10k-{kind}",)) for kind in ("images-idx3-ubyte", "images-idx3-ubyte.gz"))
+_IDX_GET = f"{_IDX[-1].train[0]} and {_IDX[-1].held_out[0]}"
+_CIFAR10 = tuple(
+    Layout(tuple(f"data_batch_{i}{suffix}" for i in range(1, 6)), (f"test_batch{suffix}",)) for suffix in ("", ".bin")
+)
 
 CATALOGUE = {
     "two_moons": Entry("points on two half circles", "2"),
@@ -108,15 +132,16 @@ CATALOGUE = {
     ),
     "mnist": Entry("handwritten digits", "28x28x1", _IDX, builders=("mnist",), get=_IDX_GET),
     "tfd": Entry(
-        "Toronto faces, of which the unlabeled train", "48x48x1", ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"),
+        "Toronto faces, of which the unlabeled train", "48x48x1",
+        (Layout(("TFD_48x48.mat",)), Layout(("TFD_ranzato_48x48.mat",))),
         get="TFD_48x48.mat, from its authors",
     ),
     "svhn": Entry(
-        "house numbers", "32x32x3", ("train_32x32.mat",), builders=("svhn_cropped",),
+        "house numbers", "32x32x3", (Layout(("train_32x32.mat",), ("test_32x32.mat",)),), builders=("svhn_cropped",),
         get="train_32x32.mat and test_32x32.mat, from ufldl.stanford.edu/housenumbers",
     ),
     "cifar10": Entry(
-        "small photographs of ten kinds", "32x32x3", ("data_batch_1", "data_batch_1.bin"), builders=("cifar10",),
+        "small photographs of ten kinds", "32x32x3", _CIFAR10, builders=("cifar10",),
         get="cifar-10-batches-py/ or cifar-10-batches-bin/, from cs.toronto.edu/~kriz/cifar.html",
     ),
     "imagenet32": _imagenet(32),
@@ -125,7 +150,9 @@ CATALOGUE = {
     "lsun_tower": _lsun("tower"),
     "lsun_church_outdoor": _lsun("church_outdoor"),
     "celeba": Entry(
-        "faces, central 148x148 brought to 64x64", "64x64x3", ("img_align_celeba",), builders=("celeb_a",),
+        "faces, central 148x148 brought to 64x64", "64x64x3",
+        # The list as published, and as Kaggle has it.
+        (Layout(("img_align_celeba",), ("list_eval_partition.txt", "list_eval_partition.csv")),), builders=("celeb_a",),
         get="img_align_celeba/ and list_eval_partition.txt, from mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
     ),
     "folder": Entry(
@@ -138,7 +165,7 @@ CATALOGUE = {
 }  # fmt: skip
 
 
-def missing(name: str, data_dir) -> UserError:
+def missing(name: str, data_dir: str | Path | None) -> UserError:
     """The error of a data set that is not where it was looked for: one line that says what to put where."""
     entry = CATALOGUE[name]
     where = data_dir or ", ".join([*entry.places, str(_tensorflow_datasets())] if entry.builders else entry.places)
@@ -146,7 +173,7 @@ def missing(name: str, data_dir) -> UserError:
     return UserError(f"{name} is not in {where or 'a data_dir'}: expected, in data_dir, {entry.get}{prepared}")
 
 
-def prepare_command(builder, data_dir) -> str:
+def prepare_command(builder: str, data_dir: str | Path | None) -> str:
     """A shell command that downloads and prepares a data set; tensorflow_datasets' own needs apache_beam."""
     where = "" if data_dir is None else f", data_dir='{data_dir}'"
     call = f"tfds.builder('{builder}'{where}).download_and_prepare()"

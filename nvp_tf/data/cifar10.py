@@ -2,44 +2,41 @@
 
 import io
 import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from nvp_tf.data.catalogue import look
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.published import published_arrays
+from nvp_tf.data.split import DataSet
 from nvp_tf.data.tfds_images import builder_images, prepared_builder
 from nvp_tf.errors import UserError
 
-_TRAIN, _TEST = [f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]
 _VALUES = 3 * 32 * 32
 
 
-def cifar10(config):
+def cifar10(config: DataConfig) -> DataSet:
     """32x32 colour photographs of ten kinds of things."""
-    found = _find(config.data_dir)
-    if not found:
+    there = CATALOGUE["cifar10"].published(config.data_dir)
+    if there is None:
         return builder_images("cifar10", prepared_builder("cifar10", config.data_dir))
-    read, folder, suffix = found
+    layout, first = there
+    read = _read_binary if first.suffix == ".bin" else _read_pickle
     train, test = (
-        np.concatenate([_images(read(folder / f"{name}{suffix}")) for name in names]) for names in (_TRAIN, _TEST)
+        np.concatenate([_images(read(first.with_name(name))) for name in names])
+        for names in (layout.train, layout.held_out)
     )
     return published_arrays("cifar10", train, test)
 
 
-def _find(data_dir):
-    """(reader, folder, suffix) of the layout that is there."""
-    for read, suffix in ((_read_pickle, ""), (_read_binary, ".bin")):
-        if first := look(data_dir, f"{_TRAIN[0]}{suffix}"):
-            return read, first.parent, suffix
-    return None
-
-
-def _images(rows):
+def _images(rows: np.ndarray) -> np.ndarray:
     """uint8 [n, 32, 32, 3] of rows that hold all red values, then all green, then all blue."""
     return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
-def _read_binary(file):
+def _read_binary(file: Path) -> np.ndarray:
     """Records of a label and 3072 values."""
     data = _bytes(file)
     if not data or len(data) % (1 + _VALUES):
@@ -47,7 +44,7 @@ def _read_binary(file):
     return np.frombuffer(data, np.uint8).reshape(-1, 1 + _VALUES)[:, 1:]
 
 
-def _read_pickle(file):
+def _read_pickle(file: Path) -> np.ndarray:
     data = _bytes(file)
     try:
         rows = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()[b"data"]
@@ -58,7 +55,7 @@ def _read_pickle(file):
     return rows
 
 
-def _bytes(file):
+def _bytes(file: Path) -> bytes:
     if not file.is_file():
         raise UserError(f"{file} is missing, expected it beside the other batches")
     return file.read_bytes()
@@ -67,7 +64,7 @@ def _bytes(file):
 class _ArraysOnly(pickle.Unpickler):
     """Pickles can run any code: of what they may name, only what makes an array."""
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if module.split(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer"):
             return super().find_class(module, name)
         if (module, name) == ("_codecs", "encode"):

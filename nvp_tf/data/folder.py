@@ -5,10 +5,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.picture_source import picture_source
 from nvp_tf.data.prepared import PreparedSplit
-from nvp_tf.data.preparing import prepare
+from nvp_tf.data.preparing import Source, prepare
 from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
@@ -18,16 +20,13 @@ _SPLIT_FOLDERS = {"train": ("train",), "valid": ("valid", "val", "validation"), 
 _HELD_OUT = 10  # One file in so many for each split that has no folder of its own.
 
 
-def folder(config):
+def folder(config: DataConfig) -> DataSet:
     """PNG, JPEG, WebP and BMP files of any size, in subfolders too; what cannot be read is skipped and named.
 
     The smaller side is scaled to `resize`, and the example is the central square of `size` pixels or one
     at a random place. Subfolders `train` and `test` (or `valid`) are the splits, if they are there.
     Otherwise, and for a split that is still missing, one file in ten is held out, by a hash of its path:
     the same files each time, and a file that is added changes the part of hardly any other.
-
-    Args:
-      config: a DataConfig.
 
     Raises:
       UserError: no folder, or too few pictures that can be read.
@@ -51,24 +50,25 @@ def folder(config):
     return DataSet(name="folder", event=Event((config.size, config.size, images.channels), 256), **splits)
 
 
-def _source(config, root, paths):
+def _source(config: DataConfig, root: Path, paths: list[str]) -> Source:
     size, resize = config.size, config.resize or config.size
     kept = size if config.crop == "centre" else 0  # Of a central crop nothing else is ever read.
 
-    def image(picture):
+    def image(picture: Image.Image) -> np.ndarray:
         picture = scaled(picture, resize)
         return pixels(centre(picture, kept) if kept else picture)
 
     return picture_source("folder", root, paths, f"resize {resize}, centre {kept}", image, 1 if config.grey else 3)
 
 
-def _parts(names):
+def _parts(names: list[str]) -> dict[str, np.ndarray]:
     """{split: int64 rows} of files by their names."""
+    none = np.array([], np.int64)
     given = {part: _below(names, folders) for part, folders in _SPLIT_FOLDERS.items()}
     if not (len(given["train"]) and (len(given["valid"]) or len(given["test"]))):
-        given = {"train": np.arange(len(names)), "valid": [], "test": []}
+        given = {"train": np.arange(len(names)), "valid": none, "test": none}
     elif not len(given["test"]):
-        given |= {"test": given["valid"], "valid": []}
+        given |= {"test": given["valid"], "valid": none}
     missing = [part for part in ("test", "valid") if not len(given[part])]
     train = given["train"]
     each = max(1, len(train) // _HELD_OUT)
@@ -78,9 +78,9 @@ def _parts(names):
     return given | {"train": np.sort(ranked[len(missing) * each :])}
 
 
-def _below(names, folders):
+def _below(names: list[str], folders: tuple[str, ...]) -> np.ndarray:
     return np.array([row for row, name in enumerate(names) if name.split(os.sep)[0] in folders], np.int64)
 
 
-def _hash(name):
+def _hash(name: str) -> bytes:
     return hashlib.sha256(os.fsencode(name)).digest()

@@ -4,6 +4,8 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -13,11 +15,11 @@ _HEADER = struct.Struct(">4I")  # Magic, images, rows, columns.
 _MAGIC = 0x00000803  # Unsigned bytes, three dimensions.
 
 
-def read_images(path):
+def read_images(path: Path) -> np.ndarray:
     """The images of a file.
 
     Args:
-      path: a pathlib.Path; its name ends in .gz when the file is compressed.
+      path: its name ends in .gz when the file is compressed.
 
     Returns:
       uint8 [n, rows, columns, 1].
@@ -39,7 +41,7 @@ def read_images(path):
     return np.frombuffer(data, np.uint8, offset=_HEADER.size).reshape(*shape, 1)
 
 
-def _contents(path):
+def _contents(path: Path) -> bytes:
     try:
         data = path.read_bytes()
         return gzip.decompress(data) if path.suffix == ".gz" else data
@@ -48,5 +50,5 @@ def _contents(path):
         raise UserError(f"{path} cannot be read: {error or type(error).__name__}, expected an IDX file") from None
 
 
-def _times(shape):
+def _times(shape: Iterable[int]) -> str:
     return " x ".join(map(str, shape))

@@ -1,11 +1,13 @@
 """Arrays of MATLAB files."""
 
+from pathlib import Path
+
 import numpy as np
 
 from nvp_tf.errors import UserError
 
 
-def read_mat(file, key) -> np.ndarray:
+def read_mat(file: Path, key: str) -> np.ndarray:
     """One array of a .mat file; raises UserError for a file that is missing, damaged or without it."""
     from scipy.io import loadmat
 

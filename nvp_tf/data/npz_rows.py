@@ -2,7 +2,10 @@
 
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -11,7 +14,7 @@ from nvp_tf.errors import UserError, reason
 _CHUNK = 2**20  # bytes read at once
 
 
-def npz_headers(file) -> dict:
+def npz_headers(file: str | Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """Name -> (shape, dtype) of each array, of which nothing but the header is read.
 
     Raises:
@@ -22,7 +25,7 @@ def npz_headers(file) -> dict:
         return {name.removesuffix(".npy"): _opened(archive, name)[:2] for name in names}
 
 
-def npz_rows(file, name, start=0):
+def npz_rows(file: str | Path, name: str, start: int = 0) -> Iterator[np.ndarray]:
     """Yields row `start` of an array and those after it; raises UserError for a damaged file."""
     with _refusing(file), zipfile.ZipFile(file) as archive:
         shape, dtype, stream = _opened(archive, f"{name}.npy")
@@ -38,7 +41,7 @@ def npz_rows(file, name, start=0):
                 yield from np.frombuffer(data, dtype).reshape(count, *shape[1:])
 
 
-def _opened(archive, name):
+def _opened(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype, IO[bytes]]:
     """(shape, dtype, stream at the first value)."""
     stream = archive.open(name)
     version = np.lib.format.read_magic(stream)
@@ -50,7 +53,7 @@ def _opened(archive, name):
 
 
 @contextmanager
-def _refusing(file):
+def _refusing(file: str | Path) -> Iterator[None]:
     try:
         yield
     except UserError:

@@ -2,22 +2,33 @@
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from nvp_tf.data.preparing import Source
 from nvp_tf.errors import UserError
 from nvp_tf.pictures.files import read_picture
 
 
-def picture_source(name, folder, paths, transformation, image, channels) -> Source:
+def picture_source(
+    name: str,
+    folder: str | Path,
+    paths: list[str],
+    transformation: str,
+    image: Callable[[Image.Image], np.ndarray],
+    channels: int,
+) -> Source:
     """Picture files as a Source.
 
     Args:
       name: of the source.
       folder: where they are.
       paths: relative to it.
-      transformation: a string that says all that `image` does.
-      image: a function of an open picture (PIL, upright, RGB or grey) to uint8 [height, width, channels].
+      transformation: says all that `image` does.
+      image: a function of an open picture (upright, RGB or grey) to uint8 [height, width, channels].
       channels: 3, or 1 for grey.
     """
     folder = Path(folder)
@@ -31,7 +42,7 @@ def picture_source(name, folder, paths, transformation, image, channels) -> Sour
     )
 
 
-def files_digest(folder, paths):
+def files_digest(folder: str | Path, paths: Iterable[str]) -> str:
     """A string that changes with the files' names, sizes and times: what is behind them is not read."""
     digest = hashlib.sha256()
     for path in paths:

@@ -3,10 +3,13 @@
 So a run resumed at step k sees, bit for bit, what an uninterrupted run sees: there is no state to save.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from nvp_tf.data.random_integers import random_integers
+from nvp_tf.data.split import Split
 from nvp_tf.errors import UserError
 
 _SHUFFLE = (16, 17, 18)  # Streams of random_integers, one a word of an epoch's key.
@@ -14,20 +17,19 @@ _NOISE = 19
 _AHEAD = 2  # Batches prepared before they are asked for.
 
 
-def training_batches(split, batch_size, seed, start_step=0):
+def training_batches(split: Split, batch_size: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
     """An infinite dataset of training batches, from step `start_step` on.
 
     Each epoch is a permutation of the split; a batch may end one epoch and begin the next.
 
     Args:
-      split: a Split.
       batch_size: examples a batch, from 1 to split.size.
       seed: of order, augmentation and noise.
       start_step: the number of the first batch, from 0.
 
     Returns:
-      A tf.data.Dataset of {"x": [batch_size, *event_shape]} and, when x is uint8, also
-      "noise": float32 of the same shape, uniform on [0, 1).
+      {"x": [batch_size, *event_shape]} and, when x is uint8, also "noise": float32 of the same shape, uniform on
+      [0, 1).
 
     Raises:
       UserError: a batch size out of range.
@@ -37,28 +39,35 @@ def training_batches(split, batch_size, seed, start_step=0):
     return batches.map(lambda batch: {name: value[:, 0] for name, value in batch.items()}).prefetch(_AHEAD)
 
 
-def training_calls(split, batch_size, seed, starts, steps, pipeline=None):
+def training_calls(
+    split: Split,
+    batch_size: int,
+    seed: int,
+    starts: Sequence[int],
+    steps: int,
+    pipeline: tf.distribute.InputContext | None = None,
+) -> tf.data.Dataset:
     """Training batches of several steps at a time, each as `training_batches` gives it; each replica gets its rows.
 
     Only these are read: a process of many does not read what the others train on.
 
     Args:
       split, batch_size, seed: as there.
-      starts: the number of the first batch of each element, a list of int; after the last it begins again.
+      starts: the number of the first batch of each element; after the last it begins again.
       steps: batches of an element.
-      pipeline: the tf.distribute.InputContext of this process; None where there is one replica.
+      pipeline: of this process; None where there is one replica.
 
     Returns:
-      A tf.data.Dataset of {"x": [rows, steps, *event_shape]} and, when x is uint8, "noise": an element for each
-      replica of the process in turn.
+      {"x": [rows, steps, *event_shape]} and, when x is uint8, "noise": an element for each replica of the process in
+      turn.
     """
-    starts = tf.data.Dataset.from_tensor_slices(tf.constant(starts, tf.int64)).repeat()
+    first_steps = tf.data.Dataset.from_tensor_slices(tf.constant(starts, tf.int64)).repeat()
     pipeline = pipeline or tf.distribute.InputContext()
     all_rows = np.array_split(range(batch_size), pipeline.num_replicas_in_sync)
     mine = np.array_split(range(pipeline.num_replicas_in_sync), pipeline.num_input_pipelines)[
         pipeline.input_pipeline_id
     ]
-    parts = [_batches(split, batch_size, seed, starts, steps, all_rows[replica]) for replica in mine]
+    parts = [_batches(split, batch_size, seed, first_steps, steps, all_rows[replica]) for replica in mine]
     if len(parts) == 1:
         return parts[0].prefetch(_AHEAD)
     turns = tf.data.Dataset.range(len(parts)).repeat()
@@ -66,12 +75,14 @@ def training_calls(split, batch_size, seed, starts, steps, pipeline=None):
     return tf.data.Dataset.choose_from_datasets(parts, turns).apply(endless).prefetch(_AHEAD * len(parts))
 
 
-def _batches(split, batch_size, seed, starts, steps, rows):
+def _batches(
+    split: Split, batch_size: int, seed: int, starts: tf.data.Dataset, steps: int, rows: np.ndarray | range
+) -> tf.data.Dataset:
     """Of each batch these consecutive rows."""
     check_batch_size(split, batch_size)
     first, count = int(rows[0]), len(rows)
 
-    def batches(start):
+    def batches(start: tf.Tensor) -> dict[str, tf.Tensor]:
         step = start + tf.range(steps, dtype=tf.int64)
         number = tf.reshape(step * batch_size + tf.range(first, first + count, dtype=tf.int64)[:, None], [-1])
         x = split.read(_shuffled(number, split.size, seed), _pairs(seed, number))
@@ -84,7 +95,7 @@ def _batches(split, batch_size, seed, starts, steps, rows):
     return starts.map(batches, num_parallel_calls=_AHEAD, deterministic=True)
 
 
-def _noise(seed, step, first, count, shape):
+def _noise(seed: int, step: tf.Tensor, first: int, count: int, shape: tf.TensorShape) -> tf.Tensor:
     """Rows of tf.random.stateless_uniform([batch_size, *shape]): those before are not made, but counted.
 
     Philox makes four numbers of each value of its counter.
@@ -98,19 +109,20 @@ def _noise(seed, step, first, count, shape):
     return tf.reshape(noise[skipped % 4 :], [count, *shape])
 
 
-def check_batch_size(split, batch_size):
+def check_batch_size(split: Split, batch_size: int) -> None:
     """Raises UserError unless `split` has a training batch of that size."""
     if not 1 <= batch_size <= split.size:
         raise UserError(f"batch_size is {batch_size}, expected 1 to {split.size}, the number of training examples")
 
 
-def evaluation_batches(split, batch_size, limit=None, share=(0, 1)):
+def evaluation_batches(
+    split: Split, batch_size: int, limit: int | None = None, share: tuple[int, int] = (0, 1)
+) -> tf.data.Dataset:
     """A dataset of x: [b, *event_shape], each example once and in order; the last batch may be smaller.
 
     Example i is read with the seed (0, i), so that random crops, too, are the same each time.
 
     Args:
-      split: a Split.
       batch_size: examples a batch, at least 1.
       limit: only the first so many examples; None for all.
       share: (k, n) for batches k, k + n, k + 2n and so on alone.
@@ -126,7 +138,7 @@ def evaluation_batches(split, batch_size, limit=None, share=(0, 1)):
     return numbers.map(lambda i: split.read(i, _pairs(0, i)), num_parallel_calls=_AHEAD).prefetch(_AHEAD)
 
 
-def _shuffled(number, size, seed):
+def _shuffled(number: tf.Tensor, size: int, seed: int) -> tf.Tensor:
     """The index, int64 [n] in [0, size), of each training example by its number from the run's start.
 
     The raw op takes a key a row, the public tf.random.experimental.index_shuffle one for all; it also
@@ -140,6 +152,6 @@ def _shuffled(number, size, seed):
     return tf.raw_ops.RandomIndexShuffle(index=number % size, seed=key, max_index=last, rounds=8)
 
 
-def _pairs(seed, number):
+def _pairs(seed: int, number: tf.Tensor) -> tf.Tensor:
     """int64 [n, 2] seeds: (seed, number) for each number."""
     return tf.stack([tf.fill(tf.shape(number), tf.constant(seed, tf.int64)), number], axis=1)

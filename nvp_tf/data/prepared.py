@@ -7,6 +7,7 @@ file cut short under it is an error, not a signal that ends the process.
 import json
 import os
 import weakref
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +27,7 @@ class Prepared:
     channels: of each.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         try:
             manifest = json.loads((folder / MANIFEST).read_text())
             self._places = np.load(folder / INDEX)
@@ -44,23 +45,24 @@ class Prepared:
             )
         self._folder = folder
 
-    def names(self):
+    def names(self) -> list[str]:
         """The source's name of each image, in order."""
         with open(self._folder / ITEMS) as lines:
             return [line[0] for line in map(json.loads, lines) if len(line) == 3]
 
-    def shapes(self):
+    def shapes(self) -> np.ndarray:
         """int64 [size, 2]: height and width of each image."""
         return self._places[:, 1:]
 
-    def one_size(self):
+    def one_size(self) -> tuple[int, int]:
         """(height, width) of every image; raises UserError where they differ."""
-        sizes = np.unique(self.shapes(), axis=0).tolist()
+        sizes: list[list[int]] = np.unique(self.shapes(), axis=0).tolist()
         if len(sizes) > 1:
             raise UserError(f"{self._folder} has images of {sizes[0]} and {sizes[1]}, expected one size")
-        return tuple(sizes[0])
+        height, width = sizes[0]
+        return height, width
 
-    def windows(self, rows, draws, size):
+    def windows(self, rows: np.ndarray, draws: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """uint8 [n, *size, channels] of images `rows`, at places that follow from `draws` [n, 2].
 
         Of an image of that size, the image itself; no image is smaller.
@@ -80,21 +82,22 @@ class Prepared:
 class PreparedSplit(Split):
     """Windows of prepared images, each at a place drawn from the example's seed.
 
-    images: a Prepared.
     window: (height, width) in pixels; images of that size are read whole.
     rows: int64 [n], which of the images; None for all.
     crops: examples an image; those numbered i, i + n, i + 2 n, ... are of one image.
     """
 
-    def __init__(self, images, window, rows=None, crops=1):
-        self._images, self._window = images, tuple(window)
+    def __init__(
+        self, images: Prepared, window: tuple[int, int], rows: np.ndarray | None = None, crops: int = 1
+    ) -> None:
+        self._images, self._window = images, window
         self._rows = np.arange(images.size) if rows is None else np.asarray(rows, np.int64)
         self.size = len(self._rows) * crops
 
-    def read(self, index, seed):
+    def read(self, index: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         draws = tf.stack([random_integers(seed, stream, 2**31) for stream in (_ROW, _COLUMN)], axis=1)
         windows = tf.numpy_function(self._read, [index, draws], tf.uint8, stateful=False)
         return tf.ensure_shape(windows, [*index.shape, *self._window, self._images.channels])
 
-    def _read(self, index, draws):
+    def _read(self, index: np.ndarray, draws: np.ndarray) -> np.ndarray:
         return self._images.windows(self._rows[index % len(self._rows)], draws, self._window)

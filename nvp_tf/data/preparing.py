@@ -68,7 +68,7 @@ def prepare(source: Source) -> Prepared:
     folder = cache_folder() / f"{source.name}-{key}"
     if not folder.is_dir():
         partial = folder.with_name(PARTIAL + folder.name)
-        with _locked(partial):
+        with _locked(partial, source.name):
             if not folder.is_dir():
                 try:
                     _fill(partial, source)
@@ -79,18 +79,22 @@ def prepare(source: Source) -> Prepared:
 
 
 @contextlib.contextmanager
-def _locked(partial):
+def _locked(partial: Path, name: str) -> Iterator[None]:
     """Waits for another process that prepares the same set: then it is there, or can be gone on with."""
     try:
         partial.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{partial} cannot be made: {error.strerror}: set XDG_CACHE_HOME to another folder") from None
     with open(partial / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{name} is being prepared by another process: waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _fill(partial, source):
+def _fill(partial: Path, source: Source) -> None:
     """Prepares what the journal in `partial` does not have yet, and then completes the set."""
     lines = _resume(partial, source.channels)
     with open(partial / PIXELS, "ab") as pixels, open(partial / ITEMS, "a") as journal:
@@ -122,8 +126,10 @@ def _fill(partial, source):
     _complete(partial, source, lines)
 
 
-def _attempt(image):
-    def attempt(item):
+def _attempt(image: Callable[[Any], np.ndarray]) -> Callable[[tuple[str, Any]], np.ndarray | str]:
+    """A function of (name, item) to its image, or to the reason why it is skipped."""
+
+    def attempt(item: tuple[str, Any]) -> np.ndarray | str:
         try:
             return image(item[1])
         except UserError as error:
@@ -132,8 +138,8 @@ def _attempt(image):
     return attempt
 
 
-def _resume(partial, channels):
-    """The journal's whole lines, with both files cut to them."""
+def _resume(partial: Path, channels: int) -> list[list]:
+    """The journal's whole lines, [name, height, width] or [name, reason], with both files cut to them."""
     journal, pixels = partial / ITEMS, partial / PIXELS
     journal.touch()
     pixels.touch()
@@ -148,11 +154,11 @@ def _resume(partial, channels):
     return lines
 
 
-def _bytes(lines, channels):
+def _bytes(lines: list[list], channels: int) -> int:
     return sum(line[1] * line[2] * channels for line in lines if len(line) == 3)
 
 
-def _check_space(partial, source, lines):
+def _check_space(partial: Path, source: Source, lines: list[list]) -> None:
     """Raises UserError unless there is room for all, judged by the items so far."""
     needed = _bytes(lines, source.channels) / len(lines) * (source.size - len(lines))
     free = shutil.disk_usage(partial).free
@@ -163,7 +169,7 @@ def _check_space(partial, source, lines):
         )
 
 
-def _complete(partial, source, lines):
+def _complete(partial: Path, source: Source, lines: list[list]) -> None:
     sizes = np.array([line[1:] for line in lines if len(line) == 3], np.int64).reshape(-1, 2)
     ends = np.cumsum(sizes.prod(axis=1) * source.channels)
     np.save(partial / INDEX, np.column_stack([np.concatenate([[0], ends[:-1]])[: len(ends)], sizes]))

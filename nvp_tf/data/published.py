@@ -3,7 +3,7 @@
 import numpy as np
 
 from nvp_tf.data.prepared import PreparedSplit
-from nvp_tf.data.preparing import prepare
+from nvp_tf.data.preparing import Source, prepare
 from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
@@ -11,7 +11,9 @@ from nvp_tf.event import Event
 _MOST_HELD_OUT = 5000  # Images; otherwise a twentieth.
 
 
-def published_arrays(name, train, test, valid=None, held_out=None):
+def published_arrays(
+    name: str, train: np.ndarray, test: np.ndarray, valid: np.ndarray | None = None, held_out: int | None = None
+) -> DataSet:
     """A data set in memory.
 
     Args:
@@ -29,12 +31,19 @@ def published_arrays(name, train, test, valid=None, held_out=None):
     return DataSet(name=name, event=Event(train.shape[1:], 256), **splits)
 
 
-def published_images(name, train, test, valid=None, held_out=None, window=None):
+def published_images(
+    name: str,
+    train: Source,
+    test: Source,
+    valid: Source | None = None,
+    held_out: int | None = None,
+    window: tuple[int, int] | None = None,
+) -> DataSet:
     """A data set of Sources, prepared and then read from the cache.
 
     Args:
       name, held_out: as above.
-      train, test, valid: Sources of images; without `valid` it is held out of `train`.
+      train, test, valid: of images; without `valid` it is held out of `train`.
       window: (height, width) of the crop, at a random place, that is an example; None for whole images, of one size.
 
     Raises:
@@ -55,7 +64,7 @@ def published_images(name, train, test, valid=None, held_out=None, window=None):
     return DataSet(name=name, event=Event((*window, images["train"].channels), 256), **splits)
 
 
-def _rest(name, size, held_out):
+def _rest(name: str, size: int, held_out: int | None) -> int:
     """How many of `size` training images are left to train on."""
     held_out = held_out or max(1, min(size // 20, _MOST_HELD_OUT))
     if size <= held_out:

@@ -11,13 +11,13 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _SCRAMBLES = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
 
-def random_integers(seed, stream, bound):
+def random_integers(seed: tf.Tensor, stream: int, bound: int) -> tf.Tensor:
     """Integers in [0, bound), uniform to within bound / 2**31.
 
     Args:
       seed: int64 [n, 2], one pair an integer.
-      stream: a Python int; draws of different streams from the same seed are independent.
-      bound: a Python int, at most 2**31.
+      stream: draws of different streams from the same seed are independent.
+      bound: at most 2**31.
 
     Returns:
       int64 [n].
@@ -29,7 +29,7 @@ def random_integers(seed, stream, bound):
     return tf.cast(_right(bits, 33), tf.int64) % bound
 
 
-def _mix(bits):
+def _mix(bits: tf.Tensor) -> tf.Tensor:
     """A bijection of uint64 in which each input bit changes about half of the output bits."""
     bits += tf.constant(_GOLDEN, tf.uint64)
     for shift, factor in _SCRAMBLES:
@@ -37,5 +37,5 @@ def _mix(bits):
     return bits ^ _right(bits, 31)
 
 
-def _right(bits, places):
+def _right(bits: tf.Tensor, places: int) -> tf.Tensor:
     return tf.bitwise.right_shift(bits, tf.constant(places, tf.uint64))

@@ -1,7 +1,10 @@
 """Data sets by name."""
 
 import dataclasses
+from pathlib import Path
 
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.arrays import ARRAYS
 from nvp_tf.data.bundled import digits, two_moons
 from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.celeba import celeba
@@ -10,7 +13,7 @@ from nvp_tf.data.folder import folder
 from nvp_tf.data.imagenet import imagenet32, imagenet64
 from nvp_tf.data.lsun import lsun_bedroom, lsun_church_outdoor, lsun_tower
 from nvp_tf.data.mnist import fashion_mnist, mnist
-from nvp_tf.data.npz import npz
+from nvp_tf.data.npz import npz, python_arrays
 from nvp_tf.data.photos import photos
 from nvp_tf.data.split import DataSet, Flipped
 from nvp_tf.data.svhn import svhn
@@ -33,16 +36,25 @@ def names() -> list[str]:
     return list(CATALOGUE)
 
 
-def load_dataset(config) -> DataSet:
-    """The data set that a DataConfig names, its training images flipped at random if it says so.
+def load_dataset(config: DataConfig) -> DataSet:
+    """The data set that a config names, its training images flipped at random if it says so.
+
+    One that was arrays in Python, under whatever name, is read from the file that data_dir is (`python_arrays`).
 
     Raises:
       UserError: an unknown name, data that is missing or damaged, or flips of vectors.
     """
-    loader = _LOADERS.get(config.name)
-    data = loader(config) if loader else tfds_images(config.name, config.data_dir, built_in=names())
+    data = _load(config)
     if not config.flips:
         return data
     if not data.event.is_image:
         raise UserError(f"flips is true for {config.name}, whose examples are vectors, expected false")
     return dataclasses.replace(data, train=Flipped(data.train))
+
+
+def _load(config):
+    if config.name in _LOADERS:
+        return _LOADERS[config.name](config)
+    if config.name == ARRAYS or (config.data_dir and Path(config.data_dir).is_file()):
+        return python_arrays(config)
+    return tfds_images(config.name, config.data_dir, built_in=names())

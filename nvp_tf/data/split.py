@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from nvp_tf.data.random_integers import random_integers
@@ -18,7 +19,7 @@ class Split:
 
     size: int
 
-    def read(self, index, seed):
+    def read(self, index: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """The examples numbered `index`: a pure function of its arguments that a graph can hold.
 
         Args:
@@ -45,13 +46,13 @@ class DataSet:
 class ArraySplit(Split):
     """An array in memory: [size, *event_shape], uint8 or float32."""
 
-    def __init__(self, array):
+    def __init__(self, array: np.ndarray | tf.Tensor) -> None:
         self.size = len(array)
         # On the CPU whatever else there is: the pipeline runs there.
         with tf.device("CPU:0"):
             self._array = tf.constant(array)
 
-    def read(self, index, seed):
+    def read(self, index: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         del seed  # Nothing is random about an example here.
         return tf.gather(self._array, index)
 
@@ -59,11 +60,11 @@ class ArraySplit(Split):
 class Flipped(Split):
     """Another split's images, each mirrored left to right with probability 1/2."""
 
-    def __init__(self, split):
+    def __init__(self, split: Split) -> None:
         self.size = split.size
         self._split = split
 
-    def read(self, index, seed):
+    def read(self, index: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         images = self._split.read(index, seed)
         flip = random_integers(seed, _FLIP, 2) == 1
         return tf.where(flip[:, None, None, None], tf.reverse(images, axis=[2]), images)

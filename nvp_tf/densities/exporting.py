@@ -12,10 +12,10 @@ from nvp_tf.densities.contract import NOISE_SEED, Density
 from nvp_tf.densities.conversion import bits_per_dim
 from nvp_tf.errors import UserError
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.export import client, gate
-from nvp_tf.export.export import new_version
-from nvp_tf.export.serving import ServingBundle
-from nvp_tf.export.signatures import MOST_DRAWS, MOST_VALUES, at_least_one, expect, fresh_if_negative
+from nvp_tf.exporting import client, gate
+from nvp_tf.exporting.export import new_version
+from nvp_tf.exporting.serving import ServingBundle
+from nvp_tf.exporting.signatures import MOST_DRAWS, MOST_VALUES, expect, fresh_if_negative, some_rows
 from nvp_tf.scoring.contract import DRAW, FEW, LATENTS, NOISE, QUESTIONS, Question, asked
 
 _SEED, _COUNT = tf.TensorSpec((), tf.int64, "seed"), tf.TensorSpec((), tf.int32, "num_samples")
@@ -31,7 +31,7 @@ def export(
 ) -> dict:
     """Writes export_dir/<next version>, whole or not at all, once it answers as the density does.
 
-    Signatures are those of a flow's export (`nvp_tf.export.signatures`) with `decode` left out, `encode` where the
+    Signatures are those of a flow's export (`nvp_tf.exporting.signatures`) with `decode` left out, `encode` where the
     family has latents, `log_prob_with_noise` where a score takes draws, `sample` without a temperature. `log_prob` and
     `score` take the density's own number of draws, always the same ones; `log_prob_with_noise` those of the seeds
     seed, seed + 1, ...
@@ -95,7 +95,7 @@ class Signatures:
         tf.saved_model.save(module, str(folder), signatures=self.functions)
 
     def _log_prob(self, values):
-        values, n = at_least_one(values, self.values)
+        values, n = some_rows(values, self.values)
         return self._scores(self.graph(values)[:n])
 
     def _score(self, values):
@@ -108,7 +108,7 @@ class Signatures:
         inside = (num_samples >= 1) & (num_samples <= MOST_DRAWS)
         num_samples = expect(inside, num_samples, "num_samples is", num_samples, f"expected 1 to {MOST_DRAWS}")
         seed = fresh_if_negative(seed)
-        values, n = at_least_one(values, self.values)
+        values, n = some_rows(values, self.values)
 
         def log_weights(first, end):
             del end  # one at a time
@@ -118,7 +118,7 @@ class Signatures:
         return self._scores(found.importance_weighted[:n]) | {"standard_error": tf.cast(found.error[:n], tf.float32)}
 
     def _encode(self, values):
-        values, n = at_least_one(values, self.values)
+        values, n = some_rows(values, self.values)
         return {LATENTS: tf.cast(self.density.graph_encode(values)[:n], tf.float32)}
 
     def _sample(self, num_samples, seed):

@@ -2,12 +2,14 @@
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from nvp_tf.layers.squeeze import unsqueeze
 from nvp_tf.pictures.layout import Panel, page
+from nvp_tf.runs.source import Source
 
 
-def draw(source, *, num=8):
+def draw(source: Source, *, num: int = 8) -> Image.Image:
     """Held-out images of which 100 %, 50 %, 25 %, ... of the latents are kept (figures 5.15, 5.16).
 
         x_k = g(z where kept_k, else e),   z = f(x),   e ~ N(0, 1) on the left, e = 0 on the right
@@ -19,13 +21,13 @@ def draw(source, *, num=8):
       num: images, a row each.
     """
     source.need_scales("compression")
-    scales, shape = source.config.model.flow.scales, source.flow.latent_shape
+    scales, shape = getattr(source.config.model.flow, "scales", 1), source.flow.latent_shape
     images = source.examples(num)
     z = source.encode(images).reshape(-1, *shape)
     noise = tf.random.stateless_normal(z.shape, [source.seed, 0]).numpy()
     heads = [f"{100 * 0.5**k:g} %" for k in range(scales)]
 
-    def panel(replacement, title):
+    def panel(replacement: np.ndarray, title: str) -> Panel:
         columns = [np.where(kept(shape, k), z, replacement).reshape(len(z), -1) for k in range(scales)]
         decoded = np.stack([source.decode(column) for column in columns], axis=1)
         return Panel(decoded.reshape(-1, *images.shape[1:]), source.levels, scales, title, heads=heads)
@@ -34,7 +36,7 @@ def draw(source, *, num=8):
     return page(panels, title="Latents kept", inches=0.72 * len(images))
 
 
-def kept(shape, level) -> np.ndarray:
+def kept(shape: tuple[int, ...], level: int) -> np.ndarray:
     """bool [height, width, channels]: which latents are left without those that the first `level` scales factored out.
 
     Latents have the image's shape at every depth: what goes on from a scale is the first half of its channels

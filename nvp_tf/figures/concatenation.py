@@ -1,12 +1,14 @@
 """Many images as one."""
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.figures.resized import resized, with_own_statistics
 from nvp_tf.pictures.layout import Panel, page
+from nvp_tf.runs.source import Source
 
 
-def draw(source, *, num=16):
+def draw(source: Source, *, num: int = 16) -> Image.Image:
     """The latents of several held-out images, side by side as those of one large image (the authors' code).
 
         x = g(Z),   Z [rows H, columns W, C] the latents f(x_i) [H, W, C] in rows
@@ -28,16 +30,17 @@ def draw(source, *, num=16):
     return page([Panel(image[None], source.levels, title=title) for title, image in panels.items()], inches=5.0)
 
 
-def concatenate(source, images, own_statistics=False):
+def concatenate(source: Source, images: np.ndarray, own_statistics: bool = False) -> np.ndarray:
     """Held-out images [n, H, W, C] -> the one image [rows H, columns W, C] of their latents."""
     z = side_by_side(source.encode(images).reshape(-1, *source.flow.latent_shape))
-    flow = resized(source, *z.shape[:2], "concatenation")
+    height, width, _ = z.shape
+    flow = resized(source, height, width, "concatenation")
     if own_statistics:
         flow = with_own_statistics(flow)
     return flow.decode(z.reshape(1, -1)).numpy()[0]
 
 
-def side_by_side(parts):
+def side_by_side(parts: np.ndarray) -> np.ndarray:
     """[n, H, W, C] -> [rows H, columns W, C], row by row; as square as n allows without a gap."""
     n, height, width, channels = parts.shape
     rows = max(r for r in range(1, int(n**0.5) + 1) if n % r == 0)

@@ -1,12 +1,20 @@
 """How a run went."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from PIL import Image
 
 from nvp_tf.pictures.layout import new_figure, to_picture
-from nvp_tf.runs.source import Unfit
+from nvp_tf.runs.source import Source, Unfit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-def draw(source):
+def draw(source: Source) -> Image.Image:
     """Scores of the run by step and by minute, and below them whether it stayed a bijection.
 
     The training score is the mean over the steps since the point before, with batch statistics and without the
@@ -36,7 +44,7 @@ def draw(source):
     return to_picture(figure)
 
 
-def _draw_scores(axes, rows, steps, discrete):
+def _draw_scores(axes: Axes, rows: list[dict], steps: np.ndarray, discrete: bool) -> None:
     key, sign, unit = ("bits_per_dim", 1, "bits/dim") if discrete else ("log_prob", -1, "-log-density, nats")
     minutes = np.array([row["minutes"] for row in rows])
     for part, style in (("train", "-"), ("valid", "o-")):
@@ -52,7 +60,7 @@ def _draw_scores(axes, rows, steps, discrete):
     above.set_xlabel("minutes")
 
 
-def _draw_health(axes, rows, steps):
+def _draw_health(axes: Axes, rows: list[dict], steps: np.ndarray) -> None:
     for name, style in (("round_trip_error", "s-"), ("log_det_error", "^-")):
         # An error of 0 has no place on a logarithmic axis.
         axes.plot(steps, [row[name] or np.nan for row in rows], style, markersize=3, label=name.replace("_", " "))

@@ -3,13 +3,14 @@
 import math
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.figures.resized import resized, with_own_statistics
 from nvp_tf.pictures.layout import Panel, page
-from nvp_tf.runs.source import Unfit
+from nvp_tf.runs.source import Source, Unfit
 
 
-def draw(source, *, factor=10.0, num=1):
+def draw(source: Source, *, factor: float = 10.0, num: int = 1) -> Image.Image:
     """Images drawn at a multiple of the trained size, beside some of that size (figure 5.13).
 
         x = g(z),   z ~ prior [factor H, factor W, C],   the run's weights
@@ -37,7 +38,7 @@ def draw(source, *, factor=10.0, num=1):
     return page([Panel(images, source.levels, title=title) for title, images in panels.items()], inches=5.0)
 
 
-def enlarge(source, factor, num, own_statistics=False):
+def enlarge(source: Source, factor: float, num: int, own_statistics: bool = False) -> np.ndarray:
     """`num` images, uint8 [num, factor H, factor W, C], with the run's seed.
 
     One by one and eagerly, which frees each activation once it has been used: 640x640 of the thesis' five-scale
@@ -50,7 +51,7 @@ def enlarge(source, factor, num, own_statistics=False):
     sides = [factor * side for side in (height, width)]
     if any(abs(side - round(side)) > 1e-6 for side in sides):
         raise Unfit(f"enlarged by {factor:g} of {height}x{width} is {sides[0]:g}x{sides[1]:g}, expected whole pixels")
-    flow = resized(source, *map(round, sides), "enlarged")
+    flow = resized(source, round(sides[0]), round(sides[1]), "enlarged")
     if own_statistics:
         flow = with_own_statistics(flow)
     return np.concatenate([flow.decode(z[None]).numpy() for z in flow.sample_latents(num, source.seed)])

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def hidden_pixels(height, width, num, seed=0) -> dict[str, np.ndarray]:
+def hidden_pixels(height: int, width: int, num: int, seed: int = 0) -> dict[str, np.ndarray]:
     """name -> bool [num, height, width, 1], True where hidden; names and order are the thesis'.
 
     "odd" and "even" count the pixels from 1, row by row, so that with an even width they are columns. "middle

@@ -1,9 +1,12 @@
 """The page that shows a run's figures: one file of HTML, beside its pictures."""
 
 import json
+from collections.abc import Iterable
 from html import escape
+from typing import Any
 
 from nvp_tf.figures import registry
+from nvp_tf.runs.source import Source
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -14,11 +17,11 @@ pre { white-space: pre-wrap; } details { margin: 1rem 0; }
 """
 
 
-def index_page(source, entries, unfit) -> str:
+def index_page(source: Source, entries: dict[str, dict[str, Any]], unfit: dict[str, str]) -> str:
     """HTML with the run's facts, its pictures with captions, and what does not fit it.
 
     Args:
-      source: the `Source`.
+      source: the run.
       entries: name -> {"file", "made_of"} of what is drawn.
       unfit: name -> one line that says why not.
     """
@@ -37,7 +40,7 @@ def index_page(source, entries, unfit) -> str:
     return "\n".join(parts) + "\n</html>\n"
 
 
-def facts(source) -> list[tuple[str, str]]:
+def facts(source: Source) -> list[tuple[str, str]]:
     """(what, value) of the run: the data, the model, and how far and how well it was trained."""
     config, rows = source.config, source.run.read_metrics()
     flow = ", ".join(f"{k} {v}" for k, v in json.loads(config.to_json())["model"]["flow"].items() if k != "kind")
@@ -57,13 +60,13 @@ def facts(source) -> list[tuple[str, str]]:
     return found
 
 
-def _score(row):
+def _score(row: dict) -> str:
     nats = f"{row['valid_log_prob']:,.2f} nats an example"
     bits = row.get("valid_bits_per_dim")
     return nats if bits is None else f"{bits:.3f} bits/dim ({nats})"
 
 
-def _figure(name, entry):
+def _figure(name: str, entry: dict[str, Any]) -> str:
     figure = registry.FIGURES[name]
     thesis = f", thesis figure {figure.thesis}" if figure.thesis else ""
     options = "".join(f" --{key}={value}" for key, value in entry["made_of"]["options"].items())
@@ -76,6 +79,6 @@ def _figure(name, entry):
     )
 
 
-def _table(rows):
+def _table(rows: Iterable[tuple[str, str]]) -> str:
     cells = "".join(f"<tr><th>{escape(what)}</th><td>{escape(value)}</td></tr>" for what, value in rows)
     return f"<table>{cells}</table>"

@@ -4,19 +4,29 @@ import sys
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 from tqdm import tqdm
 
 from nvp_tf.errors import UserError
 from nvp_tf.figures.hidden_pixels import hidden_pixels
-from nvp_tf.figures.langevin import CHAINS
+from nvp_tf.figures.langevin import CHAINS, Chain
 from nvp_tf.pictures.layout import Animation, Interrupted, Panel, page
+from nvp_tf.runs.source import Source
 
 FRAMES = 24
 STEP_SIZES = {"pixels": 0.1, "latents": 0.3}
 STEPS = {"pixels": 1500, "latents": 300}
 
 
-def draw(source, *, num=10, steps=None, step_size=None, clip=True, chain=None):
+def draw(
+    source: Source,
+    *,
+    num: int = 10,
+    steps: int | None = None,
+    step_size: float | None = None,
+    clip: bool = True,
+    chain: str | None = None,
+) -> Animation:
     """Held-out images, what is left of them under ten masks, and what the model makes of the rest (figure 5.7).
 
         x_hidden ~ U(0, 1) at first, then approximate Langevin sampling; x_visible is clamped
@@ -48,7 +58,7 @@ def draw(source, *, num=10, steps=None, step_size=None, clip=True, chain=None):
     sampler = CHAINS[chain](source.flow, hidden, source.seed, size, clip)
     states, done = run(sampler, start, steps)
 
-    def frame(step, state):
+    def frame(step: int, state: np.ndarray) -> Image.Image:
         grids = {"originals": truth, "hidden pixels at random": integers(start, source.levels),
                  f"inferred, step {step:,} of {steps:,}": integers(state, source.levels)}  # fmt: skip
         panels = [Panel(g, source.levels, len(examples), title) for title, g in grids.items()]
@@ -62,7 +72,7 @@ def draw(source, *, num=10, steps=None, step_size=None, clip=True, chain=None):
     return drawing
 
 
-def run(sampler, x, steps):
+def run(sampler: Chain, x: np.ndarray, steps: int) -> tuple[list[tuple[int, np.ndarray]], int]:
     """Steps of a chain, with a bar on stderr; Ctrl-C ends them early.
 
     Returns:
@@ -70,23 +80,23 @@ def run(sampler, x, steps):
     """
     keep = {round(steps * (j / FRAMES) ** 3) for j in range(1, FRAMES + 1)}
     states, done = [(0, x)], 0
-    x = tf.constant(x)
+    state = tf.constant(x)
     try:
         for i in tqdm(range(steps), unit="step", file=sys.stderr, mininterval=1 if sys.stderr.isatty() else 30):
-            x = sampler.step(x, i)
+            state = sampler.step(state, i)
             done = i + 1
             if done in keep:
-                states.append((done, x.numpy()))
+                states.append((done, state.numpy()))
     except KeyboardInterrupt:
-        states.append((done, x.numpy()))
+        states.append((done, state.numpy()))
     return states, done
 
 
-def initial(images, hidden, levels, seed):
+def initial(images: np.ndarray, hidden: np.ndarray, levels: int, seed: int) -> np.ndarray:
     """Integers -> x float32 in [0, 1], hidden pixels U(0, 1)."""
     noise = np.random.default_rng([seed, 1]).random(images.shape, np.float32)
     return np.where(hidden, noise, images.astype(np.float32) / np.float32(levels - 1))
 
 
-def integers(x, levels):
+def integers(x: np.ndarray, levels: int) -> np.ndarray:
     return np.rint(np.clip(x, 0, 1) * (levels - 1)).astype(np.uint8)

@@ -1,12 +1,13 @@
 """From one image to another through the latents."""
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.pictures.layout import Panel, page
-from nvp_tf.runs.source import Unfit
+from nvp_tf.runs.source import Source, Unfit
 
 
-def draw(source, *, num=8, stops=9):
+def draw(source: Source, *, num: int = 8, stops: int = 9) -> Image.Image:
     """From one held-out image to another along an arc in latent space (section 5.4, manifold learning).
 
         z(t) = r(t) (sin((1 - t) w) e0 + sin(t w) e1) / sin(w),   r(t) = (1 - t) |z0| + t |z1|
@@ -26,13 +27,13 @@ def draw(source, *, num=8, stops=9):
         raise Unfit(f"interpolation needs {2 * num} held-out images, {source.dataset.name} has {len(images)}")
     t = np.linspace(0, 1, stops)
     z = source.encode(images)
-    path = np.concatenate([arc(*pair, t) for pair in zip(z[::2], z[1::2], strict=True)])
+    path = np.concatenate([arc(z0, z1, t) for z0, z1 in zip(z[::2], z[1::2], strict=True)])
     panel = Panel(source.decode(path), source.levels, columns=stops, heads=[f"{s:.3g}" for s in t],
                   title="t, the part of the way from a held-out image to another")  # fmt: skip
     return page([panel], inches=num * 0.75)
 
 
-def arc(z0, z1, t):
+def arc(z0: np.ndarray, z1: np.ndarray, t: np.ndarray) -> np.ndarray:
     """Points [n, D] at the parts t [n] of the way from z0 to z1 [D], which are the ends exactly."""
     r0, r1 = np.linalg.norm(z0), np.linalg.norm(z1)
     e0, e1, t = z0 / r0, z1 / r1, t[:, None]

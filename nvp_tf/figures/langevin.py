@@ -1,8 +1,10 @@
 """Chains that sample some pixels of an image given the others. State: x [n, H, W, C] in [0, 1], as in the thesis."""
 
+import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
+from nvp_tf.models.flow import Flow
 
 GRADIENT_SCALE = 0.01  # The authors' objective is the mean over 100 images; this is each image's share.
 DECAY = 100  # steps after which a step's size has halved
@@ -21,7 +23,7 @@ class Chain:
       clip: whether x is kept in [0, 1].
     """
 
-    def __init__(self, flow, hidden, seed, step_size, clip=True):
+    def __init__(self, flow: Flow, hidden: np.ndarray, seed: int, step_size: float, clip: bool = True) -> None:
         if not clip and flow.pixels.alpha:
             raise UserError("clip is off, expected on for a run with a logit, which ends where the pixels' range does")
         self.flow, self.hidden, self.seed, self.clip = flow, tf.constant(hidden), seed, clip
@@ -29,21 +31,25 @@ class Chain:
         self.highest = flow.pixels.levels - 1
         self._step = tf.function(self._restored)
 
-    def step(self, x, i):
+    def step(self, x: tf.Tensor, i: int) -> tf.Tensor:
         """x after step i, counted from 0."""
         size = self.step_size / (1 + i / DECAY)
         return self._step(x, tf.constant(size, x.dtype), tf.constant([self.seed, i], tf.int64))
 
-    def _restored(self, x, size, seed):
+    def move(self, x: tf.Tensor, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """x after a step of that size, hidden pixels and visible ones."""
+        raise NotImplementedError
+
+    def _restored(self, x: tf.Tensor, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         moved = self.move(x, size, seed)
         return tf.where(self.hidden, tf.clip_by_value(moved, 0, 1) if self.clip else moved, x)
 
-    def dequantized(self, x, seed):
+    def dequantized(self, x: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """(v, u): what the flow takes, v = (levels - 1) x + u in [0, levels), with fresh u ~ U[0, 1) each step."""
         u = tf.random.stateless_uniform(tf.shape(x), tf.random.fold_in(seed, 0), dtype=x.dtype)
         return self.highest * x + u, u
 
-    def noise(self, shape, seed, dtype):
+    def noise(self, shape: tf.Tensor, seed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         return tf.random.stateless_normal(shape, tf.random.fold_in(seed, 1), dtype=dtype)
 
 
@@ -57,7 +63,7 @@ class PixelChain(Chain):
     into black and white.
     """
 
-    def move(self, x, size, seed):
+    def move(self, x: tf.Tensor, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(x)
             z, log_det = self.flow.bijector.forward(self.dequantized(x, seed)[0])
@@ -74,7 +80,7 @@ class LatentChain(Chain):
     model; visible pixels are restored after each step, which makes it approximate.
     """
 
-    def move(self, x, size, seed):
+    def move(self, x: tf.Tensor, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         v, u = self.dequantized(x, seed)
         z, _ = self.flow.bijector.forward(v)
         with tf.GradientTape() as tape:
@@ -84,4 +90,4 @@ class LatentChain(Chain):
         return (self.flow.bijector.inverse(z)[0] - u) / self.highest
 
 
-CHAINS = {"pixels": PixelChain, "latents": LatentChain}
+CHAINS: dict[str, type[Chain]] = {"pixels": PixelChain, "latents": LatentChain}

@@ -1,17 +1,26 @@
 """How the score adds up over the scales, and whether the latents are as the prior says."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from nvp_tf.layers.squeeze import squeeze
+from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.models.priors import Prior
 from nvp_tf.pictures.layout import new_figure, to_picture
-from nvp_tf.runs.source import BATCH
+from nvp_tf.runs.source import BATCH, Source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-def draw(source, *, num=200):
+def draw(source: Source, *, num: int = 200) -> Image.Image:
     """How each scale's layers and latents add up to the score, and each scale's latents (figure 5.10, equation 5.3).
 
         log p(x) = log_det(pixels) + sum over scales k of [log_det(layers of k) + log prior(latents of k)]
@@ -37,7 +46,7 @@ def draw(source, *, num=200):
     return to_picture(figure)
 
 
-def tally(flow, x, scales):
+def tally(flow: Flow, x: np.ndarray, scales: int) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
     """({term: its log-likelihood, float64 [n] nats}, [latents of each scale, [n, how many]]).
 
     The terms add up to `flow.log_prob(x)`.
@@ -49,7 +58,7 @@ def tally(flow, x, scales):
     return terms, [np.concatenate(part) for part in zip(*(b[1] for b in batches), strict=True)]
 
 
-def _tally(flow, x, scales):
+def _tally(flow: Flow, x: tf.Tensor, scales: int) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
     v = flow.pixels.dequantize(x, flow.noise_pattern())
     z, log_dets = flow.bijector.trace(v)
     latents = by_scale(z, scales)
@@ -62,7 +71,7 @@ def _tally(flow, x, scales):
     return terms, [tf.reshape(part, [tf.shape(x)[0], -1]) for part in latents]
 
 
-def by_scale(z, scales):
+def by_scale(z: tf.Tensor, scales: int) -> list[tf.Tensor]:
     """Latents of an image's shape as those of each scale; the first is what is factored out first."""
     parts = []
     for _ in range(scales - 1):
@@ -71,7 +80,7 @@ def by_scale(z, scales):
     return [*parts, z]
 
 
-def waterfall(axes, terms):
+def waterfall(axes: Axes, terms: dict[str, float]) -> None:
     """Bars that each begin where the last one ended, and their sum."""
     from matplotlib.patches import Patch
 
@@ -93,7 +102,7 @@ def waterfall(axes, terms):
     axes.margins(y=0.2)
 
 
-def histograms(axes, latents, prior, prior_name):
+def histograms(axes: Axes, latents: list[np.ndarray], prior: Prior, prior_name: str) -> None:
     """The density of each scale's latents, and the prior's."""
     reach = {"normal": 4.0, "logistic": 8.0}[prior_name]
     bins = np.linspace(-reach, reach, 61)
@@ -101,8 +110,8 @@ def histograms(axes, latents, prior, prior_name):
     for k, part in enumerate(latents, start=1):
         scale = f"scale {k}: " if len(latents) > 1 else ""
         label = f"{scale}{part.shape[1]} latents, std {part.std():.2f}"
-        heights, *_ = axes.hist(part.ravel(), bins, density=True, histtype="step", linewidth=1.3, label=label)
-        tallest.append(heights.max())
+        heights, *_ = axes.hist(part.ravel(), list(bins), density=True, histtype="step", linewidth=1.3, label=label)
+        tallest.append(np.max(heights))
     line = np.linspace(-reach, reach, 200, dtype=np.float32)
     density = np.exp(prior.log_prob(tf.constant(line[:, None])).numpy())
     axes.plot(line, density, "k--", linewidth=1, label=f"{prior_name} prior")

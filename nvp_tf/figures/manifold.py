@@ -1,12 +1,13 @@
 """A manifold through four images."""
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.pictures.layout import Panel, degrees, page
-from nvp_tf.runs.source import Unfit
+from nvp_tf.runs.source import Source, Unfit
 
 
-def draw(source, *, angles=8):
+def draw(source: Source, *, angles: int = 8) -> Image.Image:
     """A manifold through four held-out images, by two angles (figure 5.14).
 
         z = cos(a) (cos(b) z1 + sin(b) z2) + sin(a) (cos(b) z3 + sin(b) z4),   a, b = 2 pi k / angles
@@ -31,7 +32,7 @@ def draw(source, *, angles=8):
     return page([panel], title="A manifold through the latents of four held-out images (framed)", inches=6.5)
 
 
-def coefficients(around):
+def coefficients(around: np.ndarray) -> np.ndarray:
     """[angles, angles, 4]: of z1 to z4, rows by a, columns by b."""
     a, b = np.meshgrid(around, around, indexing="ij")
     return np.stack(

@@ -1,12 +1,21 @@
 """The masks of the couplings."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from PIL import Image
 
 from nvp_tf.layers import masks
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-def draw(source=None):
+def draw(source: Source | None = None) -> Image.Image:
     """The masks of the couplings on a small image: black is kept, white is changed (figure 5.8).
 
     Left the two checkerboards of [4, 4, 1]; right the two channel masks of [2, 2, 4], what a squeeze makes of it.
@@ -26,7 +35,7 @@ def draw(source=None):
     return to_picture(figure)
 
 
-def draw_mask(axes, mask):
+def draw_mask(axes: Axes, mask: np.ndarray) -> None:
     """A mask [H, W, C] as dots; several channels stand in a square, each with its number."""
     height, width, channels = mask.shape
     across = int(np.ceil(channels**0.5))

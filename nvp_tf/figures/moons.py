@@ -1,15 +1,24 @@
 """Both directions of a flow in the plane."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+from PIL import Image
 
 from nvp_tf.event import Event
 from nvp_tf.pictures.layout import new_figure, to_picture
-from nvp_tf.runs.source import Unfit
+from nvp_tf.runs.source import Source, Unfit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LINES, FINE = 25, 500  # of a grid, each way; points a line
 
 
-def draw(source, *, num=2000):
+def draw(source: Source, *, num: int = 2000) -> Image.Image:
     """Latents to data (red) and data to latents (blue) in the plane, and what each map does to a grid (figure 5.1).
 
         x = g(z), z ~ prior          z = f(x), x of the test split          f = g^-1
@@ -39,7 +48,14 @@ def draw(source, *, num=2000):
     return to_picture(figure)
 
 
-def row(axes, points, function, colours, names, titles):
+def row(
+    axes: Sequence[Axes],
+    points: np.ndarray,
+    function: Callable[[np.ndarray], np.ndarray],
+    colours: str,
+    names: tuple[str, str, str],
+    titles: tuple[str, str],
+) -> None:
     """Points on a grid, the grid's image, the points' image."""
     start, end, arrow = names
     lines, mapped_points = grid_lines(points), function(points)
@@ -49,20 +65,20 @@ def row(axes, points, function, colours, names, titles):
     # From the middle of the colour map on: what is nearly white is not seen.
     shade = 0.4 + 0.6 * np.argsort(np.argsort(points[:, 0])) / len(points)
     for place, where in ((axes[0], points), (axes[2], mapped_points)):
-        place.scatter(*where.T, c=shade, cmap=colours, vmin=0, vmax=1, s=5, linewidths=0)
+        place.scatter(where[:, 0], where[:, 1], c=shade, cmap=colours, vmin=0, vmax=1, s=5, linewidths=0)
     words = (titles[0], f"{arrow}: the grid of {start} in the plane of {end}", titles[1])
     for place, name, title in zip(axes, (start, end, end), words, strict=True):
         place.set(xlabel=f"${name}_1$", ylabel=f"${name}_2$")
         place.set_title(title, fontsize=11)
 
 
-def draw_lines(axes, lines, across, up):
+def draw_lines(axes: Axes, lines: np.ndarray, across: str, up: str) -> None:
     """Both families of a grid, each in its colour."""
     for i, line in enumerate(lines):
         axes.plot(*line.T, color=across if i < LINES else up, linewidth=0.6, zorder=0)
 
 
-def grid_lines(points):
+def grid_lines(points: np.ndarray) -> np.ndarray:
     """Straight lines over where the points are, [2 LINES, FINE, 2]: first those across, then those up."""
     low, high = points.min(axis=0), points.max(axis=0)
     at, along = np.linspace(low, high, LINES), np.linspace(low, high, FINE)
@@ -71,8 +87,8 @@ def grid_lines(points):
     return np.concatenate([across, up]).astype(np.float32)
 
 
-def limits(points):
-    """((low, high), (low, high)) of a square that holds nearly all points."""
+def limits(points: np.ndarray) -> list[tuple[float, float]]:
+    """[(low, high), (low, high)] of a square that holds nearly all points."""
     low, high = np.percentile(points, [0.2, 99.8], axis=0)
     centre, reach = (low + high) / 2, 0.6 * (high - low).max()
     return [(c - reach, c + reach) for c in centre]

@@ -1,14 +1,22 @@
 """The figures by name, each with the figure of the thesis that it stands for. Listing them loads no TensorFlow."""
 
+from __future__ import annotations
+
 import ast
 import functools
-import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from nvp_tf.config.registry import load, tree
 from nvp_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from nvp_tf.pictures.layout import Drawing
+    from nvp_tf.runs.source import Source
+
+_PACKAGE = "nvp_tf.figures"
 
 
 @dataclass(frozen=True)
@@ -23,14 +31,14 @@ class Figure:
     thesis: str = ""
 
     @property
-    def draw(self) -> Callable:
+    def draw(self) -> Callable[..., Drawing]:
         """(source, **options) -> a picture or an Animation; raises Unfit for a run that cannot give it."""
-        return importlib.import_module(f"nvp_tf.figures.{self.module}").draw
+        return load(_PACKAGE, self.module).draw
 
     @property
     def description(self) -> str:
         """The drawing function's docstring, without its indentation."""
-        return ast.get_docstring(self._definition)
+        return ast.get_docstring(self._definition) or ""
 
     @property
     def summary(self) -> str:
@@ -55,36 +63,44 @@ class Figure:
 
     @functools.cached_property
     def _definition(self) -> ast.FunctionDef:
-        # Read, not imported: a drawing function's file imports TensorFlow, and a list of names need not wait for it.
-        tree = ast.parse(Path(__file__).with_name(f"{self.module}.py").read_text(encoding="utf-8"))
-        return next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "draw")
+        body = tree(_PACKAGE, self.module).body
+        return next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == "draw")
 
 
 FIGURES = {
-    "mixture": Figure("mixture", "4.1"),
-    "autoregressive": Figure("autoregressive", "4.2"),
-    "masking": Figure("masking", "4.3"),
-    "generator": Figure("generator", "4.4"),
-    "emission": Figure("emission", "4.5"),
-    "helmholtz": Figure("helmholtz", "4.6"),
-    "reparametrization": Figure("reparametrization", "4.7"),
-    "moons": Figure("moons", "5.1"),
-    "samples": Figure("samples", "5.5, 5.12"),
-    "sphere": Figure("sphere", "5.6"),
-    "masks": Figure("masks", "5.8"),
-    "squeeze": Figure("squeeze", "5.9"),
-    "enlarged": Figure("enlarged", "5.13"),
-    "manifold": Figure("manifold", "5.14"),
-    "compression": Figure("compression", "5.15, 5.16"),
-    "concatenation": Figure("concatenation"),
-    "interpolation": Figure("interpolation"),
-    "temperature": Figure("temperature"),
-    "latents": Figure("latents"),
-    "spectrum": Figure("spectrum"),
-    "scores": Figure("scores"),
-    "curves": Figure("curves"),
-    # Last, for it takes minutes and `all` keeps this order.
-    "inpainting": Figure("inpainting", "5.7"),
+    figure.module: figure
+    for figure in (
+        Figure("flatness", "3.1"),
+        Figure("homogeneity", "3.2"),
+        Figure("disjoint_boxes", "3.3"),
+        Figure("nearer_axis", "3.4"),
+        Figure("reparametrized", "3.5"),
+        Figure("radial", "3.6"),
+        Figure("mixture", "4.1"),
+        Figure("autoregressive", "4.2"),
+        Figure("masking", "4.3"),
+        Figure("generator", "4.4"),
+        Figure("emission", "4.5"),
+        Figure("helmholtz", "4.6"),
+        Figure("reparametrization", "4.7"),
+        Figure("moons", "5.1"),
+        Figure("samples", "5.5, 5.12"),
+        Figure("sphere", "5.6"),
+        Figure("masks", "5.8"),
+        Figure("squeeze", "5.9"),
+        Figure("enlarged", "5.13"),
+        Figure("manifold", "5.14"),
+        Figure("compression", "5.15, 5.16"),
+        Figure("concatenation"),
+        Figure("interpolation"),
+        Figure("temperature"),
+        Figure("latents"),
+        Figure("spectrum"),
+        Figure("scores"),
+        Figure("curves"),
+        # Last, for it takes minutes and `all` keeps this order.
+        Figure("inpainting", "5.7"),
+    )
 }
 
 
@@ -95,7 +111,7 @@ def get(name: str) -> Figure:
     return FIGURES[name]
 
 
-def check_options(name: str, options):
+def check_options(name: str, options: Iterable[str]) -> None:
     """Raises UserError for an option that the figure does not take."""
     figure = get(name)
     for option in options:
@@ -104,11 +120,11 @@ def check_options(name: str, options):
             raise UserError(f"figure {name} takes no --{option}, expected {taken}")
 
 
-def draw(name: str, source, options: dict):
+def draw(name: str, source: Source | None, options: dict[str, Any]) -> Drawing:
     """Draws one figure.
 
     Args:
-      source: a `Source`.
+      source: the run; None for a figure that needs none.
       options: those that were given, by name.
 
     Raises:

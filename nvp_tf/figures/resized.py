@@ -3,20 +3,24 @@
 import dataclasses
 import functools
 
+import tensorflow as tf
+
 from nvp_tf.errors import UserError
+from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import BatchNorm
 from nvp_tf.layers.statistics import moments
 from nvp_tf.models.build import build
-from nvp_tf.runs.source import Unfit
+from nvp_tf.models.flow import Flow
+from nvp_tf.runs.source import Source, Unfit
 
 
-def resized(source, height, width, figure):
+def resized(source: Source, height: int, width: int, figure: str) -> Flow:
     """The run's flow for [height, width] images: convolutions and statistics per channel fit any size.
 
     Latents of a multi-scale flow have the image's shape, so a larger image has more of the same latents.
 
     Args:
-      source: a `Source` of a multi-scale run.
+      source: a multi-scale run.
       figure: the name that an error begins with.
 
     Raises:
@@ -39,16 +43,16 @@ def resized(source, height, width, figure):
     return larger
 
 
-def with_own_statistics(flow):
+def with_own_statistics(flow: Flow) -> Flow:
     """The flow, its networks normalized by the statistics of the very images they see, as in training.
 
     The flow's own batch normalization keeps the running ones. What it decodes is then no exact inverse.
     """
-    for part in flow._flatten_layers():
+    for part in all_layers(flow):
         if isinstance(part, BatchNorm):
-            part.call = functools.partial(_normalized, part)
+            part.call = functools.partial(_normalized, part)  # type: ignore[method-assign]  # of this copy alone
     return flow
 
 
-def _normalized(norm, x, training=False):
+def _normalized(norm: BatchNorm, x: tf.Tensor, training: bool = False) -> tf.Tensor:
     return norm.normalize(x, *moments(x))

@@ -1,10 +1,13 @@
 """What a flow draws, beside what it was trained on."""
 
+from PIL import Image
+
 from nvp_tf.pictures.layout import Panel, page
 from nvp_tf.pictures.samples import default_count, has_picture, sample_picture
+from nvp_tf.runs.source import Source
 
 
-def draw(source, *, num=None):
+def draw(source: Source, *, num: int | None = None) -> Image.Image:
     """The data set on the left, as much drawn by the model on the right (figures 5.5, 5.12).
 
     For 2-D vectors: what is drawn on the left, the density that it is drawn from on the right.

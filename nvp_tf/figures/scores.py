@@ -1,15 +1,24 @@
 """What a model finds likely: its scores of data that it knows, of other data, and of noise."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from PIL import Image
 
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.out_of_distribution import sets
 from nvp_tf.pictures.layout import Panel, draw_panel, new_figure, to_picture
+from nvp_tf.runs.source import Source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SHOWN = 16  # of the best scored, and of the worst
 
 
-def draw(source, *, num=500):
+def draw(source: Source, *, num: int = 500) -> Image.Image:
     """Scores of training, held-out and altered images, and the held-out images that score best and worst.
 
     Lower is likelier. Train and test agree unless the model overfits. The altered images are the same held-out ones
@@ -33,7 +42,7 @@ def draw(source, *, num=500):
     return to_picture(figure)
 
 
-def comparisons(source, num):
+def comparisons(source: Source, num: int) -> dict[str, np.ndarray]:
     """{kind: images [n, height, width, channels]}, n the same for all that come from the test split."""
     test = source.examples(num)
     altered, made = (make(test, source.levels, source.seed) for make in (sets.altered, sets.made))
@@ -47,7 +56,7 @@ def comparisons(source, num):
     }
 
 
-def histograms(scores):
+def histograms(scores: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """(edges of the bins, {kind: counts}): the same bins for all, evenly spaced in the logarithm."""
     values = np.concatenate(list(scores.values()))
     low, high = values.min(), values.max()
@@ -56,7 +65,7 @@ def histograms(scores):
     return edges, {kind: np.histogram(each, edges)[0] for kind, each in scores.items()}
 
 
-def ridges(axes, scores):
+def ridges(axes: Axes, scores: dict[str, np.ndarray]) -> None:
     """A histogram a row, all over the same bits/dim."""
     from matplotlib.ticker import LogLocator
 

@@ -1,13 +1,15 @@
 """Which dimensions a NICE model finds that matter."""
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.layers.scaling import Scaling
+from nvp_tf.models.flow import Flow
 from nvp_tf.pictures.layout import new_figure, to_picture
-from nvp_tf.runs.source import Unfit
+from nvp_tf.runs.source import Source, Unfit
 
 
-def draw(source):
+def draw(source: Source) -> Image.Image:
     """NICE's spectrum: how far the data reaches in each latent dimension, sorted (section 5.2).
 
         sigma_d = exp(-g_d),   g [D] the log-scale of the last layer
@@ -28,7 +30,7 @@ def draw(source):
     return to_picture(figure)
 
 
-def spectrum(flow):
+def spectrum(flow: Flow) -> np.ndarray:
     """sigma [D], decreasing."""
     [scaling] = [layer for layer in flow.bijector.layers if isinstance(layer, Scaling)]
     return np.sort(np.exp(-scaling.log_scale.numpy().ravel()))[::-1]

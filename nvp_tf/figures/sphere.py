@@ -1,11 +1,13 @@
 """A sphere in the latent space, seen in the data space."""
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.pictures.layout import Panel, degrees, page
+from nvp_tf.runs.source import Source
 
 
-def draw(source, *, angles=12):
+def draw(source: Source, *, angles: int = 12) -> Image.Image:
     """Images on a sphere in latent space, by its two angles (figure 5.6).
 
         z = cos(phi) cos(psi) u1 + cos(phi) sin(psi) u2 + sin(phi) u3
@@ -26,13 +28,13 @@ def draw(source, *, angles=12):
     return page([panel], title="A sphere through three draws of the latents", inches=6.5)
 
 
-def grid_angles(count):
+def grid_angles(count: int) -> tuple[np.ndarray, np.ndarray]:
     """(elevations, azimuths), radians [count] each; evenly spaced, the poles between two rows."""
     steps = np.arange(count)
     return np.pi * ((steps + 0.5) / count - 0.5), 2 * np.pi * steps / count
 
 
-def coefficients(phi, psi):
+def coefficients(phi: np.ndarray, psi: np.ndarray) -> np.ndarray:
     """[rows, columns, 3]: the points of the unit sphere at those angles."""
     phi, psi = np.meshgrid(phi, psi, indexing="ij")
     return np.stack([np.cos(phi) * np.cos(psi), np.cos(phi) * np.sin(psi), np.sin(phi)], axis=-1)

@@ -1,15 +1,24 @@
 """Where pixels go when an image is squeezed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from PIL import Image
 
 from nvp_tf.layers.squeeze import ORDERS, Squeeze
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = ("#9ecae1", "#fdae6b", "#a1d99b", "#d4b9da")  # of the four channels
 USES = {"plain": "around the channel couplings", "ordered": "the first two go on, the last two are factored out"}
 
 
-def draw(source=None):
+def draw(source: Source | None = None) -> Image.Image:
     """A squeeze of [4, 4, 1] to [2, 2, 4] in its two orders: a pixel's number, and by colour its channel (figure 5.9).
 
     Args:
@@ -29,14 +38,14 @@ def draw(source=None):
     return to_picture(figure)
 
 
-def squeeze_of(image, order):
+def squeeze_of(image: np.ndarray, order: str) -> np.ndarray:
     """[1, H, W, C] -> [H/2, W/2, 4C], by the program's own layer."""
     layer = Squeeze(order)
     layer.build((None, *image.shape[1:]))
     return layer.forward(image)[0].numpy()[0]
 
 
-def cells(axes, numbers, channel_of):
+def cells(axes: Axes, numbers: np.ndarray, channel_of: dict[int, int]) -> None:
     """Numbers [H, W] in squares of their channels' colours."""
     height, width = numbers.shape
     for (i, j), number in np.ndenumerate(numbers):

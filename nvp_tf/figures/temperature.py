@@ -1,13 +1,15 @@
 """What the temperature of the latents does."""
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.pictures.layout import Panel, page
+from nvp_tf.runs.source import Source
 
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
-def draw(source, *, num=10):
+def draw(source: Source, *, num: int = 10) -> Image.Image:
     """The same draws at temperatures 0.5 to 1, a row each (the thesis draws at 1 alone).
 
         x = g(T z),   z ~ prior

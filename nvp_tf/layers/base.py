@@ -4,8 +4,15 @@
 This is the one place that says so; only the TFP views turn it round.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
+
+Shape = tuple[int, ...]  # of one example, without the batch
+BatchShape = tuple[int | None, ...]  # with it
+ValueAndLogDet = tuple[tf.Tensor, tf.Tensor]
+LogDets = list[tuple[str, tf.Tensor]]  # of layers by name
 
 
 class Bijective(keras.layers.Layer):
@@ -22,59 +29,62 @@ class Bijective(keras.layers.Layer):
     Keras builds and casts in `__call__` only, and a method called directly gets neither: so a layer
     is built by `build((None, *event))`, each container building its parts, and both directions
     check their argument here.
+
+    A layer is saved as its class and its arguments: a subclass is registered with Keras, and has a `get_config`
+    with each of them.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.event_shape = None  # of x, without the batch; set by build
+        self.event_shape: Shape | None = None  # of x, without the batch; set by build
 
-    def build(self, input_shape):
+    def build(self, input_shape: BatchShape) -> None:
         self.event_shape = tuple(input_shape[1:])
         if None in self.event_shape:
             raise ValueError(f"{self.name}: event shape is {self.event_shape}, expected fixed sizes")
         self._build(self.event_shape)
         self.built = True
 
-    def forward(self, x, training=False):
+    def forward(self, x: tf.Tensor, training: bool = False) -> ValueAndLogDet:
         """x, data side [n, *event_shape] -> (y, log_det). `training`: use and move batch statistics."""
         return self._forward(self._check(x, self.event_shape, "forward"), training)
 
-    def inverse(self, y):
+    def inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         """y, latent side [n, *latent_shape] -> (x, log_det). Always with running statistics."""
         shape = self.event_shape and self.latent_shape(self.event_shape)
         return self._inverse(self._check(y, shape, "inverse"))
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> ValueAndLogDet:
         return self.forward(x, training)
 
-    def latent_shape(self, event_shape):
+    def latent_shape(self, event_shape: Shape) -> Shape:
         """The shape of y for an x of `event_shape`."""
         return event_shape
 
-    def trace(self, x, training=False) -> tuple:
+    def trace(self, x: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, LogDets]:
         """`forward` with the log_det taken apart: (y, [(name, log_det [n])]) of each layer that it is made of."""
         y, log_det = self.forward(x, training)
         return y, [(self.name, log_det)]
 
-    def log_dets(self, x, training=False) -> list:
+    def log_dets(self, x: tf.Tensor, training: bool = False) -> LogDets:
         """[(name, log_det [n])] of this layer, or of each layer that it is made of; for a look at what went wrong."""
         return self.trace(x, training)[1]
 
     @property
-    def weight_scales(self) -> list:
+    def weight_scales(self) -> list[keras.Variable]:
         """The weight-norm scales below this layer, for `objectives.weight_penalty`."""
         return []
 
-    def _build(self, event_shape):
+    def _build(self, event_shape: Shape) -> None:
         """Makes weights and builds the parts. Nothing by default."""
 
-    def _forward(self, x, training):
+    def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         raise NotImplementedError
 
-    def _inverse(self, y):
+    def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         raise NotImplementedError
 
-    def _check(self, value, expected, direction):
+    def _check(self, value: tf.Tensor, expected: Shape | None, direction: str) -> tf.Tensor:
         if expected is None:
             raise ValueError(f"{self.name}.{direction}: not built, call build((None, *event_shape)) first")
         value = tf.convert_to_tensor(value)
@@ -87,11 +97,17 @@ class Bijective(keras.layers.Layer):
         return value
 
 
-def no_log_det(x):
+def build_once(layer: keras.layers.Layer, input_shape: BatchShape | None) -> None:
+    """Builds a part of a layer; one that comes from a file is built already."""
+    if not layer.built:
+        layer.build(input_shape)
+
+
+def no_log_det(x: tf.Tensor) -> tf.Tensor:
     """[n] zeros, the log-determinant of a map that keeps volume."""
     return tf.zeros(tf.shape(x)[:1], x.dtype)
 
 
-def sum_event(value):
+def sum_event(value: tf.Tensor) -> tf.Tensor:
     """Sums all axes but the first: [n, ...] -> [n]."""
     return tf.reduce_sum(value, axis=list(range(1, value.shape.rank)))

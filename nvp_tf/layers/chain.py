@@ -1,11 +1,15 @@
 """Layers in sequence, and the multi-scale step that leaves half of the variables behind."""
 
+from typing import Any, Self
+
+import keras
 import tensorflow as tf
 
-from nvp_tf.layers.base import Bijective, no_log_det
+from nvp_tf.layers.base import Bijective, LogDets, Shape, ValueAndLogDet, build_once, no_log_det
 from nvp_tf.layers.squeeze import squeeze, unsqueeze
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Chain(Bijective):
     """Layers one after another: values are passed on, log-determinants add up.
 
@@ -13,39 +17,47 @@ class Chain(Bijective):
       layers: a list of `Bijective`, the data side first.
     """
 
-    def __init__(self, layers, **kwargs):
+    def __init__(self, layers: list[Bijective], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.layers = list(layers)
 
-    def latent_shape(self, event_shape):
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"layers": [keras.saving.serialize_keras_object(layer) for layer in self.layers]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        return super().from_config(config | {"layers": layers})
+
+    def latent_shape(self, event_shape: Shape) -> Shape:
         for layer in self.layers:
             event_shape = layer.latent_shape(event_shape)
         return event_shape
 
     @property
-    def weight_scales(self):
+    def weight_scales(self) -> list[keras.Variable]:
         return [scale for layer in self.layers for scale in layer.weight_scales]
 
-    def trace(self, x, training=False):
+    def trace(self, x: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, LogDets]:
         found = []
         for layer in self.layers:
             x, of_layer = layer.trace(x, training)
             found += of_layer
         return x, found
 
-    def _build(self, event_shape):
+    def _build(self, event_shape: Shape) -> None:
         for layer in self.layers:
-            layer.build((None, *event_shape))
+            build_once(layer, (None, *event_shape))
             event_shape = layer.latent_shape(event_shape)
 
-    def _forward(self, x, training):
+    def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         total = no_log_det(x)
         for layer in self.layers:
             x, log_det = layer.forward(x, training)
             total += log_det
         return x, total
 
-    def _inverse(self, y):
+    def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         total = no_log_det(y)
         for layer in reversed(self.layers):
             y, log_det = layer.inverse(y)
@@ -53,6 +65,7 @@ class Chain(Bijective):
         return y, total
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class FactorOut(Bijective):
     """Half of the variables go on to the next scale, the other half is done (thesis 5.3.5, figure 5.10).
 
@@ -67,34 +80,41 @@ class FactorOut(Bijective):
       inner: the `Bijective` of the next scale, on [H/2, W/2, 2C].
     """
 
-    def __init__(self, inner, **kwargs):
+    def __init__(self, inner: Bijective, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.inner = inner
 
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"inner": keras.saving.serialize_keras_object(self.inner)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        return super().from_config(config | {"inner": keras.saving.deserialize_keras_object(config["inner"])})
+
     @property
-    def weight_scales(self):
+    def weight_scales(self) -> list[keras.Variable]:
         return self.inner.weight_scales
 
-    def trace(self, x, training=False):
+    def trace(self, x: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, LogDets]:
         a, z = self._halves(x)
         a, found = self.inner.trace(a, training)
         return unsqueeze(tf.concat([a, z], axis=-1), "ordered"), found
 
-    def _build(self, event_shape):
+    def _build(self, event_shape: Shape) -> None:
         if len(event_shape) != 3 or event_shape[0] % 2 or event_shape[1] % 2:
             raise ValueError(f"{self.name}: event shape is {event_shape}, expected (even, even, channels)")
         height, width, channels = event_shape
-        self.inner.build((None, height // 2, width // 2, 2 * channels))
+        build_once(self.inner, (None, height // 2, width // 2, 2 * channels))
 
-    def _forward(self, x, training):
+    def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         a, z = self._halves(x)
         a, log_det = self.inner.forward(a, training)
         return unsqueeze(tf.concat([a, z], axis=-1), "ordered"), log_det
 
-    def _inverse(self, y):
+    def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         b, z = self._halves(y)
         b, log_det = self.inner.inverse(b)
         return unsqueeze(tf.concat([b, z], axis=-1), "ordered"), log_det
 
-    def _halves(self, x):
+    def _halves(self, x: tf.Tensor) -> list[tf.Tensor]:
         return tf.split(squeeze(x, "ordered"), 2, axis=-1)

@@ -1,13 +1,18 @@
 """Coupling: one part of the input is kept, the other is changed by what a network makes of the first."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.layers.base import Bijective, sum_event
+from nvp_tf.layers import masks
+from nvp_tf.layers.base import Bijective, Shape, ValueAndLogDet, build_once, sum_event
 from nvp_tf.layers.recompute import recomputed
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Additive(keras.layers.Layer):
     """The additive transform of NICE, which keeps volume (thesis 5.1.1).
 
@@ -16,13 +21,14 @@ class Additive(keras.layers.Layer):
 
     outputs_per_entry = 1  # what the network gives for each changed entry
 
-    def forward(self, x, outputs):
+    def forward(self, x: tf.Tensor, outputs: tf.Tensor) -> ValueAndLogDet:
         return x + outputs, tf.zeros_like(x)
 
-    def inverse(self, y, outputs):
+    def inverse(self, y: tf.Tensor, outputs: tf.Tensor) -> ValueAndLogDet:
         return y - outputs, tf.zeros_like(y)
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Affine(keras.layers.Layer):
     """The affine transform of Real NVP: add first, then scale (thesis 5.1.2).
 
@@ -37,23 +43,24 @@ class Affine(keras.layers.Layer):
 
     outputs_per_entry = 2
 
-    def build(self, _):
+    def build(self, _: None) -> None:
         self.gamma = self.add_weight(name="gamma", shape=(), initializer="ones")
         self.built = True
 
-    def forward(self, x, outputs):
+    def forward(self, x: tf.Tensor, outputs: tf.Tensor) -> ValueAndLogDet:
         t, s = self._parameters(outputs)
         return (x + t) * tf.exp(s), s
 
-    def inverse(self, y, outputs):
+    def inverse(self, y: tf.Tensor, outputs: tf.Tensor) -> ValueAndLogDet:
         t, s = self._parameters(outputs)
         return y * tf.exp(-s) - t, -s
 
-    def _parameters(self, outputs):
+    def _parameters(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         t, raw_s = tf.split(outputs, 2, axis=-1)
         return t, self.gamma * tf.tanh(raw_s)
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Coupling(Bijective):
     """A coupling layer (thesis 5.1, figures 5.2 and 5.8).
 
@@ -70,16 +77,21 @@ class Coupling(Bijective):
       network: a Keras layer, from kept entries [n, ..., k] to [n, ..., outputs_per_entry * c], c the
         changed entries of the last axis (all of them where the mask multiplies).
       transform: `Additive()` or `Affine()`.
-
-    Attributes:
-      recompute: whether nothing in between is kept for the gradient, but computed again (`recomputed`). False
-        at first.
+      recompute: whether nothing in between is kept for the gradient, but computed again (`recomputed`). An attribute,
+        too, that may be set later.
 
     Raises:
       ValueError: a mask that keeps all or nothing, or is not of the event's shape.
     """
 
-    def __init__(self, mask, network, transform, **kwargs):
+    def __init__(
+        self,
+        mask: np.ndarray,
+        network: keras.layers.Layer,
+        transform: Additive | Affine,
+        recompute: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         mask = np.asarray(mask, bool)
         if mask.all() or not mask.any():
@@ -87,33 +99,46 @@ class Coupling(Bijective):
         self.mask = mask
         self.network = network
         self.transform = transform
-        self.recompute = False
+        self.recompute = recompute
         row = mask.reshape(-1, mask.shape[-1])[0]
         self.splits = bool((mask == row).all())
         self.kept, self.changed = np.flatnonzero(row), np.flatnonzero(~row)
         self.alternates = self.splits and len(row) > 2 and len(row) % 2 == 0 and (row[1:] != row[:-1]).all()
 
-    def _build(self, event_shape):
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "mask": masks.pack(self.mask),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "transform": keras.saving.serialize_keras_object(self.transform),
+            "recompute": self.recompute,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("network", "transform")}
+        return super().from_config(config | parts | {"mask": masks.unpack(config["mask"])})
+
+    def _build(self, event_shape: Shape) -> None:
         if event_shape != self.mask.shape:
             raise ValueError(f"{self.name}: event shape is {event_shape}, expected the mask's {self.mask.shape}")
         entries = len(self.kept) if self.splits else event_shape[-1]
-        self.network.build((None, *event_shape[:-1], entries))
-        self.transform.build(None)
+        build_once(self.network, (None, *event_shape[:-1], entries))
+        build_once(self.transform, None)
 
     @property
-    def weight_scales(self):
+    def weight_scales(self) -> list[keras.Variable]:
         return getattr(self.network, "weight_scales", [])
 
-    def _forward(self, x, training):
-        def couple(x):
+    def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
+        def couple(x: tf.Tensor) -> ValueAndLogDet:
             return self._couple(x, self.transform.forward, training)
 
         return recomputed(couple, x) if self.recompute else couple(x)
 
-    def _inverse(self, y):
+    def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         return self._couple(y, self.transform.inverse, training=False)
 
-    def _couple(self, x, transform, training):
+    def _couple(self, x: tf.Tensor, transform: Callable[..., ValueAndLogDet], training: bool) -> ValueAndLogDet:
         kept, changed = self._split(x)
         outputs = tf.cast(self.network(kept, training=training), x.dtype)
         changed, log_det = transform(changed, outputs)
@@ -122,7 +147,7 @@ class Coupling(Bijective):
             changed, log_det = changed * changed_entries, log_det * changed_entries
         return self._merge(kept, changed), sum_event(log_det)
 
-    def _split(self, x):
+    def _split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if self.alternates:
             even, odd = tf.unstack(tf.reshape(x, [-1, *self.event_shape[:-1], len(self.kept), 2]), axis=-1)
             return (even, odd) if self.kept[0] == 0 else (odd, even)
@@ -130,7 +155,7 @@ class Coupling(Bijective):
             return _take(x, self.kept), _take(x, self.changed)
         return x * tf.constant(self.mask, x.dtype), x
 
-    def _merge(self, kept, changed):
+    def _merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
         if not self.splits:
             return kept + changed
         # In the order of their first entries, so that halves need no gather after the concatenation.
@@ -141,7 +166,7 @@ class Coupling(Bijective):
         return _take(tf.concat(values, axis=-1), np.argsort(np.concatenate(indices)))
 
 
-def _take(x, indices):
+def _take(x: tf.Tensor, indices: np.ndarray) -> tf.Tensor:
     """x[..., indices], as a slice where the indices are consecutive: a gather's gradient is a scatter."""
     start, stop = int(indices[0]), int(indices[0]) + len(indices)
     if (indices == np.arange(start, stop)).all():

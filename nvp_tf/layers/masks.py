@@ -3,6 +3,8 @@
 Pure functions of their arguments. `swap=True` exchanges the kept and the changed part.
 """
 
+from typing import Any
+
 import numpy as np
 
 
@@ -25,3 +27,15 @@ def checkerboard(height: int, width: int, channels: int, swap: bool = False) -> 
 def channel(height: int, width: int, channels: int, swap: bool = False) -> np.ndarray:
     """[height, width, channels]: keeps the first half of the channels (figure 5.8)."""
     return np.broadcast_to(half(channels, swap), (height, width, channels)).copy()
+
+
+def pack(mask: np.ndarray) -> dict[str, Any]:
+    """A mask as what JSON can hold: its shape, and its entries in hexadecimal digits of four each."""
+    return {"shape": list(mask.shape), "kept": np.packbits(mask).tobytes().hex()}
+
+
+def unpack(packed: dict[str, Any]) -> np.ndarray:
+    """The mask that `pack` made this of."""
+    shape = tuple(packed["shape"])
+    bits = np.frombuffer(bytes.fromhex(packed["kept"]), np.uint8)
+    return np.unpackbits(bits, count=int(np.prod(shape))).astype(bool).reshape(shape)

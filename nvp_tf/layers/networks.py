@@ -1,11 +1,17 @@
 """Conditioner networks: what a coupling makes of the part that it keeps. Plain Keras layers."""
 
+from typing import Any, Self
+
 import keras
+import numpy as np
 import tensorflow as tf
 
+from nvp_tf.layers import masks
+from nvp_tf.layers.base import BatchShape
 from nvp_tf.layers.statistics import moments, move
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class MLP(keras.layers.Layer):
     """Fully connected ReLU network with a linear output (thesis 5.2). The output starts at 0.
 
@@ -14,8 +20,9 @@ class MLP(keras.layers.Layer):
       outputs: width of the last axis of the result.
     """
 
-    def __init__(self, hidden_layers, hidden_units, outputs, **kwargs):
+    def __init__(self, hidden_layers: int, hidden_units: int, outputs: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.hidden_layers, self.hidden_units, self.outputs = hidden_layers, hidden_units, outputs
         dtype = self.dtype_policy
         hidden = [
             keras.layers.Dense(hidden_units, activation="relu", kernel_initializer="he_normal", dtype=dtype)
@@ -23,18 +30,23 @@ class MLP(keras.layers.Layer):
         ]
         self.layers = [*hidden, keras.layers.Dense(outputs, kernel_initializer="zeros", dtype=dtype)]
 
-    def build(self, input_shape):
+    def get_config(self) -> dict[str, Any]:
+        mine = {name: getattr(self, name) for name in ("hidden_layers", "hidden_units", "outputs")}
+        return super().get_config() | mine
+
+    def build(self, input_shape: BatchShape) -> None:
         for layer in self.layers:
             layer.build(input_shape)
             input_shape = layer.compute_output_shape(input_shape)
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         for layer in self.layers:
             x = layer(x)
         return x
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class WeightNormConv2D(keras.layers.Layer):
     """Convolution, stride 1, zero "SAME" padding, with kernel g * v / ||v||, a norm for each output channel.
 
@@ -48,11 +60,17 @@ class WeightNormConv2D(keras.layers.Layer):
       bias: whether to add one.
     """
 
-    def __init__(self, filters, kernel_size, scale=None, bias=False, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int, scale: float | None = None, bias: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.filters, self.kernel_size, self.scale, self.bias = filters, kernel_size, scale, bias
 
-    def build(self, input_shape):
+    def get_config(self) -> dict[str, Any]:
+        mine = {name: getattr(self, name) for name in ("filters", "kernel_size", "scale", "bias")}
+        return super().get_config() | mine
+
+    def build(self, input_shape: BatchShape) -> None:
         channels, size = input_shape[-1], self.kernel_size
         bound = (2 / channels) ** 0.5
         self.direction = self.add_weight(
@@ -69,7 +87,7 @@ class WeightNormConv2D(keras.layers.Layer):
             self.offset = self.add_weight(name="offset", shape=(self.filters,), initializer="zeros")
         self.built = True
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         direction = self.direction
         scale = tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
         if self.scale is not None:
@@ -78,6 +96,7 @@ class WeightNormConv2D(keras.layers.Layer):
         return tf.nn.bias_add(y, tf.cast(self.offset, x.dtype)) if self.bias else y
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class BatchNorm(keras.layers.Layer):
     """The networks' own batch normalization, with an offset and no scale.
 
@@ -90,11 +109,14 @@ class BatchNorm(keras.layers.Layer):
 
     EPSILON = 1e-4
 
-    def __init__(self, momentum=0.9, **kwargs):
+    def __init__(self, momentum: float = 0.9, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.momentum = momentum
 
-    def build(self, input_shape):
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"momentum": self.momentum}
+
+    def build(self, input_shape: BatchShape) -> None:
         shape = (input_shape[-1],)
         running = {"shape": shape, "trainable": False, "aggregation": "only_first_replica"}
         self.running_mean = self.add_weight(name="running_mean", initializer="zeros", **running)
@@ -102,7 +124,7 @@ class BatchNorm(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         if self._has_kernel(x, training):
             y, mean, variance = self._kernel(x, training)
         else:
@@ -114,16 +136,16 @@ class BatchNorm(keras.layers.Layer):
             move((self.running_mean, self.running_variance), (mean, variance), self.momentum)
         return y
 
-    def normalize(self, x, mean, variance):
+    def normalize(self, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
         """(x - mean) / sqrt(variance + EPSILON) + beta, by whatever statistics."""
         scale = tf.math.rsqrt(variance + self.EPSILON)
         return x * tf.cast(scale, x.dtype) + tf.cast(self.beta - mean * scale, x.dtype)
 
-    def _has_kernel(self, x, training):
+    def _has_kernel(self, x: tf.Tensor, training: bool) -> bool:
         one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
         return x.shape.rank == 4 and x.dtype != tf.float64 and (one_replica or not training)
 
-    def _kernel(self, x, training):
+    def _kernel(self, x: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """TensorFlow's own, which also does the ReLU after it: in training a quarter faster a step."""
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
@@ -139,10 +161,11 @@ class BatchNorm(keras.layers.Layer):
         return y, mean, variance * (count - 1) / count
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class ResidualBlock(keras.layers.Layer):
     """(h, out) -> (h', out'):  h' = h + conv3x3(relu(BN(conv3x3(relu(BN(h)))))),  out' = out + conv1x1(h')."""
 
-    def __init__(self, filters, momentum, **kwargs):
+    def __init__(self, filters: int, momentum: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         self.norm_1 = BatchNorm(momentum, dtype=dtype)
@@ -151,21 +174,25 @@ class ResidualBlock(keras.layers.Layer):
         self.conv_2 = WeightNormConv2D(filters, 3, scale=0.5, dtype=dtype)
         self.skip = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
 
-    def build(self, input_shape):
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"filters": self.conv_1.filters, "momentum": self.norm_1.momentum}
+
+    def build(self, input_shape: BatchShape) -> None:
         for layer in (self.norm_1, self.conv_1, self.norm_2, self.conv_2, self.skip):
             layer.build(input_shape)
         self.built = True
 
     @property
-    def weight_scales(self):
+    def weight_scales(self) -> list[keras.Variable]:
         return [self.conv_2.magnitude, self.skip.magnitude]
 
-    def call(self, h, out=0.0, training=False):
+    def call(self, h: tf.Tensor, out: tf.Tensor | float = 0.0, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         r = self.conv_1(tf.nn.relu(self.norm_1(h, training=training)))
         h = h + self.conv_2(tf.nn.relu(self.norm_2(r, training=training)))
         return h, out + self.skip(h)
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class ResidualConvNet(keras.layers.Layer):
     """The residual network of Real NVP (thesis 5.3.3; its details are those of the authors' code).
 
@@ -185,7 +212,15 @@ class ResidualConvNet(keras.layers.Layer):
       mask: [height, width, channels] bool, where the input is not zeroed; None for a dense input.
     """
 
-    def __init__(self, filters, blocks, outputs, momentum=0.9, mask=None, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        blocks: int,
+        outputs: int,
+        momentum: float = 0.9,
+        mask: np.ndarray | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         self.mask = None if mask is None else mask[..., :1]
@@ -196,7 +231,21 @@ class ResidualConvNet(keras.layers.Layer):
         self.norm_out = BatchNorm(momentum, dtype=dtype)
         self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, bias=True, dtype=dtype)
 
-    def build(self, input_shape):
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "filters": self.conv_in.filters,
+            "blocks": len(self.blocks),
+            "outputs": self.conv_out.filters,
+            "momentum": self.norm_in.momentum,
+            "mask": None if self.mask is None else masks.pack(self.mask),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        packed = config["mask"]
+        return super().from_config(config | {"mask": None if packed is None else masks.unpack(packed)})
+
+    def build(self, input_shape: BatchShape) -> None:
         *image, channels = input_shape
         self.norm_in.build(input_shape)
         self.conv_in.build((*image, 2 * channels + (self.mask is not None)))
@@ -205,11 +254,11 @@ class ResidualConvNet(keras.layers.Layer):
         self.built = True
 
     @property
-    def weight_scales(self):
+    def weight_scales(self) -> list[keras.Variable]:
         in_blocks = [scale for block in self.blocks for scale in block.weight_scales]
         return [self.skip_in.magnitude, *in_blocks, self.conv_out.magnitude]
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         u = self.norm_in(x, training=training)
         parts = [u, -u]
         if self.mask is not None:

@@ -1,12 +1,15 @@
 """Pixels: integers to reals and back without losing one. The only file that knows the logit's alpha."""
 
 import math
+from typing import Any
 
+import keras
 import tensorflow as tf
 
-from nvp_tf.layers.base import Bijective, sum_event
+from nvp_tf.layers.base import Bijective, ValueAndLogDet, sum_event
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Pixels(Bijective):
     """Dequantized pixel values in [0, levels) to the reals (thesis 5.3.1).
 
@@ -26,23 +29,28 @@ class Pixels(Bijective):
       alpha: in [0, 0.5); 0 for no logit.
     """
 
-    def __init__(self, levels=256, data_range="unit", alpha=0.05, **kwargs):
+    def __init__(self, levels: int = 256, data_range: str = "unit", alpha: float = 0.05, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if alpha and data_range != "unit":
             raise ValueError(f"data_range is {data_range!r}, expected 'unit' with a logit (alpha {alpha})")
         self.levels = levels
+        self.data_range = data_range
         self.low, self.high = {"unit": (0.0, 1.0), "symmetric": (-1.0, 1.0)}[data_range]
         self.alpha = alpha
 
-    def dequantize(self, x, noise):
+    def get_config(self) -> dict[str, Any]:
+        mine = {"levels": self.levels, "data_range": self.data_range, "alpha": self.alpha}
+        return super().get_config() | mine
+
+    def dequantize(self, x: tf.Tensor, noise: tf.Tensor | float) -> tf.Tensor:
         """Integers [n, ...] and noise in [0, 1), of the same shape or one that broadcasts -> v."""
         return tf.cast(x, self.compute_dtype) + tf.cast(noise, self.compute_dtype)
 
-    def to_integers(self, v):
+    def to_integers(self, v: tf.Tensor) -> tf.Tensor:
         """v -> uint8: the cell that holds it, the nearest one where v lies outside."""
         return tf.cast(tf.clip_by_value(tf.floor(v), 0, self.levels - 1), tf.uint8)
 
-    def _forward(self, v, training):
+    def _forward(self, v: tf.Tensor, training: bool) -> ValueAndLogDet:
         p = v / self.levels
         if not self.alpha:
             y = self.low + (self.high - self.low) * p
@@ -51,18 +59,18 @@ class Pixels(Bijective):
         y = tf.math.log(p) - tf.math.log(1 - p)  # p <= 1 - alpha: log1p, which ONNX lacks, would be no better
         return y, self._log_det(y)
 
-    def _inverse(self, y):
+    def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         if not self.alpha:
             v = (y - self.low) / (self.high - self.low) * self.levels
             return v, -sum_event(tf.fill(tf.shape(y), self._log_slope(y.dtype)))
         v = (tf.sigmoid(y) - self.alpha) / (1 - 2 * self.alpha) * self.levels
         return v, -self._log_det(y)
 
-    def _log_slope(self, dtype):
+    def _log_slope(self, dtype: tf.DType) -> tf.Tensor:
         """log of d(y before the logit) / dv."""
         slope = (1 - 2 * self.alpha if self.alpha else self.high - self.low) / self.levels
         return tf.constant(math.log(slope), dtype)
 
-    def _log_det(self, y):
+    def _log_det(self, y: tf.Tensor) -> tf.Tensor:
         # d logit(p) / dp = 1 / (p (1 - p)), and -log sigmoid is softplus: exact for large |y|.
         return sum_event(tf.math.softplus(y) + tf.math.softplus(-y) + self._log_slope(y.dtype))

@@ -3,13 +3,17 @@
 import contextlib
 import contextvars
 import itertools
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import tensorflow as tf
+
+Tensors = TypeVar("Tensors")  # a tensor, or several
 
 _again = contextvars.ContextVar("again", default=False)  # each replica has a thread of its own, and so its own value
 
 
-def recomputed(function, x):
+def recomputed(function: Callable[[tf.Tensor], Tensors], x: tf.Tensor) -> Tensors:
     """function(x), of which x alone is kept for the gradient; the backward pass calls `function` once more.
 
     The gradient is the plain one. What `function` moves besides (running statistics) it must move only
@@ -22,7 +26,7 @@ def recomputed(function, x):
 
     # Its second call waits for the gradient of the first result: a graph would else run it, and keep it, at once.
     @tf.recompute_grad
-    def once_more(x):
+    def once_more(x: tf.Tensor) -> Tensors:
         first = next(times) == 0
         with _computing(again=computed_again() or not first):
             return function(x)
@@ -36,7 +40,7 @@ def computed_again() -> bool:
 
 
 @contextlib.contextmanager
-def _computing(again):
+def _computing(again: bool) -> Iterator[None]:
     token = _again.set(again)
     try:
         yield

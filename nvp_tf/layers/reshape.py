@@ -2,19 +2,21 @@
 
 import math
 
+import keras
 import tensorflow as tf
 
-from nvp_tf.layers.base import Bijective, no_log_det
+from nvp_tf.layers.base import Bijective, Shape, ValueAndLogDet, no_log_det
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Flatten(Bijective):
     """[n, *event] -> [n, D], row by row; log_det = 0."""
 
-    def latent_shape(self, event_shape):
+    def latent_shape(self, event_shape: Shape) -> Shape:
         return (math.prod(event_shape),)
 
-    def _forward(self, x, training):
+    def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         return tf.reshape(x, [-1, math.prod(self.event_shape)]), no_log_det(x)
 
-    def _inverse(self, y):
+    def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         return tf.reshape(y, [-1, *self.event_shape]), no_log_det(y)

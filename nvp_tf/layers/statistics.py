@@ -1,11 +1,17 @@
 """Batch statistics over all replicas, as both kinds of batch normalization need them."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
+import keras
 import tensorflow as tf
 
 from nvp_tf.layers.recompute import computed_again
 
+Tensors = TypeVar("Tensors")  # a tensor, or a list of them
 
-def sum_over_replicas(value):
+
+def sum_over_replicas(value: Tensors) -> Tensors:
     """The sum of `value` over the replicas of the current strategy; differentiable.
 
     Outside a replica context (evaluation, a plain script) there is nothing to sum.
@@ -16,7 +22,9 @@ def sum_over_replicas(value):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def moments(x, weights=None, about=0.0):
+def moments(
+    x: tf.Tensor, weights: tf.Tensor | None = None, about: tf.Tensor | float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and biased variance of the last axis over every other axis and every replica.
 
     Two passes on each replica, since E[x^2] - E[x]^2 loses its digits where the mean is far from 0. Replicas' counts
@@ -48,7 +56,7 @@ def moments(x, weights=None, about=0.0):
     return tf.where(count > 0, about + apart, 0), tf.maximum(squares - tf.square(apart), 0)
 
 
-def move(running, batch, momentum):
+def move(running: Iterable[keras.Variable], batch: Iterable[tf.Tensor], momentum: float) -> None:
     """Running statistics move by (1 - momentum) towards the batch's, once a step: not where it is recomputed."""
     if computed_again():
         return

@@ -1,11 +1,15 @@
 """ZCA whitening: what is known of second moments is taken out before anything is learned."""
 
+from typing import Any
+
+import keras
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.layers.base import Bijective
+from nvp_tf.layers.base import Bijective, Shape, ValueAndLogDet
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Whitening(Bijective):
     """ZCA: the rotation-free linear map that makes the covariance (almost) the identity (thesis table 5.1).
 
@@ -21,11 +25,14 @@ class Whitening(Bijective):
       share: epsilon / mean(lambda), above 0.
     """
 
-    def __init__(self, share=0.01, **kwargs):
+    def __init__(self, share: float = 0.01, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.share = share
 
-    def fit(self, mean, covariance) -> tuple[float, float]:
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"share": self.share}
+
+    def fit(self, mean: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
         """Takes on the moments of a data set: [D] and [D, D], float64. Returns (epsilon, log_det)."""
         values, vectors = np.linalg.eigh(covariance)
         # Rounding makes eigenvalues of constant pixels slightly negative.
@@ -39,7 +46,7 @@ class Whitening(Bijective):
         self.log_det.assign(log_det)
         return float(epsilon), float(log_det)
 
-    def _build(self, event_shape):
+    def _build(self, event_shape: Shape) -> None:
         if len(event_shape) != 1:
             raise ValueError(f"{self.name}: event shape is {event_shape}, expected a vector (D,)")
         (size,) = event_shape
@@ -51,8 +58,8 @@ class Whitening(Bijective):
         )
         self.log_det = self.add_weight(name="log_det", shape=(), initializer="zeros", **fixed)
 
-    def _forward(self, x, training):
+    def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         return tf.matmul(x - self.mean, self.matrix), tf.fill(tf.shape(x)[:1], self.log_det)
 
-    def _inverse(self, y):
+    def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         return tf.matmul(y, self.inverse_matrix) + self.mean, tf.fill(tf.shape(y)[:1], -self.log_det)

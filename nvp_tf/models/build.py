@@ -1,13 +1,14 @@
 """Recipes: from a config to a built Flow."""
 
 import math
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 
 from nvp_tf.config.schema import ModelConfig, NICEConfig, RealNVPConfig, VectorRealNVPConfig
 from nvp_tf.layers import masks
-from nvp_tf.layers.base import Bijective
+from nvp_tf.layers.base import Bijective, Shape
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
 from nvp_tf.layers.networks import MLP, ResidualConvNet
@@ -20,8 +21,11 @@ from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.priors import PRIORS
 
+Dtype = str | keras.DTypePolicy
+Layer = TypeVar("Layer", bound=keras.layers.Layer)
 
-def build(config: ModelConfig, dtype="float32", network_dtype=None) -> Flow:
+
+def build(config: ModelConfig, dtype: str = "float32", network_dtype: str | None = None) -> Flow:
     """A Flow with fresh weights; nothing of it is built lazily.
 
     Args:
@@ -31,11 +35,11 @@ def build(config: ModelConfig, dtype="float32", network_dtype=None) -> Flow:
         dtype: in bfloat16 the two directions see inputs that differ in their last digit and are rounded far apart,
         and up to one image in ten comes back from its latents with a pixel changed.
     """
-    layers, pixels = [], None
+    layers: list[Bijective] = []
     networks = keras.DTypePolicy("mixed_bfloat16") if network_dtype == "bfloat16" else dtype
     if config.pixels is not None:
-        pixels = Pixels(config.pixels.levels, config.pixels.range, config.pixels.alpha, dtype=dtype, name="pixels")
-        layers.append(pixels)
+        pixels = config.pixels
+        layers.append(Pixels(pixels.levels, pixels.range, pixels.alpha, dtype=dtype, name="pixels"))
     if len(config.event_shape) > 1 and not isinstance(config.flow, RealNVPConfig):
         layers.append(Flatten(dtype=dtype))
     if config.whitening is not None:
@@ -43,10 +47,10 @@ def build(config: ModelConfig, dtype="float32", network_dtype=None) -> Flow:
     layers += RECIPES[type(config.flow)](config.flow, config.event_shape, dtype, networks)
     bijector = Chain(layers, dtype=dtype, name="bijector")
     bijector.build((None, *config.event_shape))
-    return Flow(bijector, PRIORS[config.prior](), pixels, dtype=dtype, name="flow")
+    return Flow(bijector, PRIORS[config.prior](), dtype=dtype, name="flow")
 
 
-def nice(config: NICEConfig, event_shape, dtype, network_dtype) -> list[Bijective]:
+def nice(config: NICEConfig, event_shape: Shape, dtype: str, network_dtype: Dtype) -> list[Bijective]:
     """Additive couplings on alternating parities of the flat vector, then a scaling (thesis 5.2)."""
     size = math.prod(event_shape)
     layers = []
@@ -57,7 +61,9 @@ def nice(config: NICEConfig, event_shape, dtype, network_dtype) -> list[Bijectiv
     return [*layers, Scaling(dtype=dtype, name="scaling")]
 
 
-def vector_real_nvp(config: VectorRealNVPConfig, event_shape, dtype, network_dtype) -> list[Bijective]:
+def vector_real_nvp(
+    config: VectorRealNVPConfig, event_shape: Shape, dtype: str, network_dtype: Dtype
+) -> list[Bijective]:
     """Affine couplings on alternating parities of a vector (thesis 5.1, figure 5.1)."""
     layers = []
     for i in range(config.couplings):
@@ -69,7 +75,7 @@ def vector_real_nvp(config: VectorRealNVPConfig, event_shape, dtype, network_dty
     return layers
 
 
-def real_nvp(config: RealNVPConfig, event_shape, dtype, network_dtype) -> list[Bijective]:
+def real_nvp(config: RealNVPConfig, event_shape: Shape, dtype: str, network_dtype: Dtype) -> list[Bijective]:
     """The multi-scale architecture (thesis 5.3, figures 5.10 and 5.11)."""
     return _RealNVP(config, dtype, network_dtype).scale(event_shape, level=0)
 
@@ -77,10 +83,10 @@ def real_nvp(config: RealNVPConfig, event_shape, dtype, network_dtype) -> list[B
 class _RealNVP:
     """The recursion over scales, with what stays the same at each."""
 
-    def __init__(self, config, dtype, network_dtype):
+    def __init__(self, config: RealNVPConfig, dtype: str, network_dtype: Dtype) -> None:
         self.config, self.dtype, self.network_dtype = config, dtype, network_dtype
 
-    def scale(self, shape, level):
+    def scale(self, shape: Shape, level: int) -> list[Bijective]:
         height, width, channels = shape
         filters = self.config.filters * 2**level
         last = level == self.config.scales - 1
@@ -97,7 +103,7 @@ class _RealNVP:
         layers.append(self.layer(FactorOut, self.layer(Chain, inner), name=f"scale_{level}_factor_out"))
         return layers
 
-    def checkerboards(self, shape, filters, count, name):
+    def checkerboards(self, shape: Shape, filters: int, count: int, name: str) -> list[Bijective]:
         height, width, channels = shape
         # A side that is odd cannot be packed: the last scale of 28x28 at three scales is 7x7.
         if self.config.checkerboard == "packed" and height % 2 == 0 and width % 2 == 0:
@@ -109,14 +115,16 @@ class _RealNVP:
             layers += self.coupling(mask, filters, 2 * channels, f"{name}_{i}", network_mask=mask)
         return layers
 
-    def channels(self, shape, filters, count, name):
+    def channels(self, shape: Shape, filters: int, count: int, name: str) -> list[Bijective]:
         layers = []
         for i in range(count):
             mask = masks.channel(*shape, swap=i % 2 == 1)
             layers += self.coupling(mask, filters, 2 * int((~mask[0, 0]).sum()), f"{name}_{i}")
         return layers
 
-    def coupling(self, mask: np.ndarray, filters, outputs, name, network_mask=None):
+    def coupling(
+        self, mask: np.ndarray, filters: int, outputs: int, name: str, network_mask: np.ndarray | None = None
+    ) -> list[Bijective]:
         config = self.config
         network = ResidualConvNet(
             filters, config.blocks, outputs, config.momentum, network_mask, dtype=self.network_dtype
@@ -127,7 +135,7 @@ class _RealNVP:
             layers.append(norm)
         return layers
 
-    def layer(self, cls, *args, **kwargs):
+    def layer(self, cls: type[Layer], *args: Any, **kwargs: Any) -> Layer:
         return cls(*args, dtype=self.dtype, **kwargs)
 
 

@@ -1,16 +1,26 @@
 """A density model: a bijection from data to latents and a prior over the latents."""
 
 import math
+from typing import Any, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
+from nvp_tf.layers.base import Bijective
+from nvp_tf.layers.chain import Chain
+from nvp_tf.layers.pixels import Pixels
+from nvp_tf.models.fitting import MaximumLikelihood
 from nvp_tf.models.objectives import bits_per_dim
+from nvp_tf.models.priors import Prior
+
+Values = np.ndarray | tf.Tensor
 
 
-class Flow(keras.Model):
+@keras.saving.register_keras_serializable("nvp_tf")
+class Flow(MaximumLikelihood):
     """log p(x) = log prior(z) + log_det,  (z, log_det) = bijector.forward(v)  (thesis 5.1).
 
     v is the data itself for vectors. For images of integers it is x + u with noise u in [0, 1), and
@@ -19,34 +29,51 @@ class Flow(keras.Model):
     image, so that a score depends on the image alone; `encode` uses 1/2, the centre of the cell,
     the farthest from rounding to a neighbour.
 
+    A Keras model: called, it gives log_prob; it is trained by `compile` and `fit` (`MaximumLikelihood`), and saved by
+    `save("flow.keras")`, which `keras.saving.load_model` reads.
+
     Args:
-      bijector: a built `Bijective`; its first layer is `pixels`, where there are pixels.
+      bijector: a built `Bijective`; a `Chain` whose first layer is `Pixels` where the data is images of integers.
       prior: a `Prior`.
+
+    Attributes:
       pixels: the `Pixels` layer, or None for vectors.
+      event: the `Event` of an example.
     """
 
     NOISE_SEED = 2018
     CELL_CENTRE = 0.5
 
-    def __init__(self, bijector, prior, pixels=None, **kwargs):
+    def __init__(self, bijector: Bijective, prior: Prior, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.bijector = bijector
         self.prior = prior
-        self.pixels = pixels
+        first = bijector.layers[0] if isinstance(bijector, Chain) and bijector.layers else None
+        self.pixels = first if isinstance(first, Pixels) else None
         self.event_shape = bijector.event_shape
         self.latent_shape = bijector.latent_shape(bijector.event_shape)
-        self.event = Event(self.event_shape, None if pixels is None else pixels.levels)
+        self.event = Event(self.event_shape, None if self.pixels is None else self.pixels.levels)
         self.dimensions = self.event.dimensions
         self.built = True
 
+    def get_config(self) -> dict[str, Any]:
+        parts = {"bijector": self.bijector, "prior": self.prior}
+        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
+        return super().get_config() | serialized
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("bijector", "prior")}
+        return super().from_config(config | parts)
+
     @property
-    def weight_scales(self) -> list:
+    def weight_scales(self) -> list[keras.Variable]:
         return self.bijector.weight_scales
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(x, training=training)
 
-    def log_prob(self, x, noise=None, training=False):
+    def log_prob(self, x: Values, noise: Values | None = None, training: bool = False) -> tf.Tensor:
         """Log-likelihood of each example.
 
         Args:
@@ -61,10 +88,17 @@ class Flow(keras.Model):
         Raises:
           UserError: another dtype or shape.
         """
-        return self.forward(x, self.noise_pattern() if noise is None else noise, training)[1]
+        x = self._check(x)
+        noise = self.noise_pattern() if noise is None else tf.convert_to_tensor(noise)
+        if training:  # no row is added to what statistics are taken of
+            return self.forward(x, noise, training)[1]
+        if noise.shape.rank == x.shape.rank:
+            noise, _ = at_least_one(noise)
+        x, n = at_least_one(x)
+        return self.forward(x, noise)[1][:n]
 
-    def forward(self, x, noise, training=False):
-        """(latents [n, D], log_prob [n]) of one pass; arguments as of `log_prob`, `noise` unused for vectors."""
+    def forward(self, x: Values, noise: Values | float, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """(latents [n, D], log_prob [n]) of one pass, n at least 1; arguments as of `log_prob`."""
         x = self._check(x)
         all_inside = self.pixels is None or (x.dtype == tf.uint8 and self.pixels.levels == 256)
         x = tf.cast(x, self.compute_dtype)  # hardly another engine clips or compares uint8
@@ -78,25 +112,32 @@ class Flow(keras.Model):
         # + 0 or -inf, as the log of what is known: the converter to LiteRT makes a number of an infinite constant.
         return latents, log_prob + tf.math.log(tf.cast(inside, log_prob.dtype))
 
-    def bits_per_dim(self, x, noise=None):
+    def inverse(self, z: Values) -> tf.Tensor:
+        """The data of latents [n, D], n at least 1, in one pass."""
+        z = tf.reshape(tf.cast(z, self.compute_dtype), [-1, *self.latent_shape])
+        v, _ = self.bijector.inverse(z)
+        return v if self.pixels is None else self.pixels.to_integers(v)
+
+    def bits_per_dim(self, x: Values, noise: Values | None = None) -> tf.Tensor:
         """-log_prob / (D ln 2), [n]; defined for images of integers only."""
         if self.pixels is None:
             raise UserError("bits_per_dim is defined for discrete data; this flow is over real vectors, use log_prob")
         return bits_per_dim(self.log_prob(x, noise), self.dimensions)
 
-    def encode(self, x):
+    def encode(self, x: Values) -> tf.Tensor:
         """x -> all of its latents, [n, D]; `decode` gives back every integer of x."""
-        return self.forward(x, self.CELL_CENTRE)[0]
+        x, n = at_least_one(self._check(x))
+        return self.forward(x, self.CELL_CENTRE)[0][:n]
 
-    def decode(self, z):
+    def decode(self, z: Values) -> tf.Tensor:
         """Latents [n, D] -> uint8 images [n, height, width, channels], or float vectors [n, D]."""
         z = tf.convert_to_tensor(z)
         if not z.shape.is_compatible_with((None, self.dimensions)):
             raise UserError(f"latents have shape {z.shape}, expected (n, {self.dimensions})")
-        v, _ = self.bijector.inverse(tf.reshape(tf.cast(z, self.compute_dtype), [-1, *self.latent_shape]))
-        return v if self.pixels is None else self.pixels.to_integers(v)
+        z, n = at_least_one(z)
+        return self.inverse(z)[:n]
 
-    def sample(self, num_samples, seed=0, temperature=1.0):
+    def sample(self, num_samples: int, seed: int = 0, temperature: float = 1.0) -> tf.Tensor:
         """Draws `num_samples` images or vectors; the same seed draws the same, in every process.
 
         Args:
@@ -113,17 +154,19 @@ class Flow(keras.Model):
             raise UserError(f"temperature is {temperature}, expected a positive number")
         return self.decode(self.sample_latents(num_samples, seed, temperature))
 
-    def sample_latents(self, num_samples, seed=0, temperature=1.0):
+    def sample_latents(
+        self, num_samples: int | tf.Tensor, seed: int | tf.Tensor = 0, temperature: float | tf.Tensor = 1.0
+    ) -> tf.Tensor:
         """The latents [num_samples, D] that `sample` decodes."""
         seed = tf.cast(seed, tf.int64)
         seed = tf.stack([seed, tf.zeros_like(seed)])
         return self.prior.sample([num_samples, self.dimensions], seed, temperature, self.compute_dtype)
 
-    def noise_pattern(self, draw=0):
+    def noise_pattern(self, draw: int = 0) -> tf.Tensor:
         """Fixed noise of one event's shape; draw 0 is `log_prob`'s where none is given."""
         return tf.random.stateless_uniform(self.event_shape, [self.NOISE_SEED, draw])
 
-    def to_reals(self, x, noise):
+    def to_reals(self, x: Values, noise: Values | float) -> tf.Tensor:
         """The reals that the bijection is of: vectors as they are, x + noise of images."""
         if self.pixels is None:
             return x
@@ -131,7 +174,7 @@ class Flow(keras.Model):
         x = tf.clip_by_value(tf.cast(x, self.compute_dtype), 0, self.pixels.levels - 1)
         return self.pixels.dequantize(x, noise)
 
-    def _check(self, x):
+    def _check(self, x: Values) -> tf.Tensor:
         """x as a tensor: integers for pixels, floats for vectors."""
         x = tf.convert_to_tensor(x)
         if self.pixels is not None and not x.dtype.is_integer:
@@ -141,4 +184,13 @@ class Flow(keras.Model):
         if not x.shape.is_compatible_with((None, *self.event_shape)):
             expected = ", ".join(str(side) for side in self.event_shape)
             raise UserError(f"data has shape {x.shape}, expected (n, {expected})")
-        return x
+        return x if x.shape[1:].is_fully_defined() else tf.ensure_shape(x, (None, *self.event_shape))
+
+
+def at_least_one(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """(values, their number); of none, one row of zeros: oneDNN's convolution gives an empty batch a wrong shape."""
+    n = tf.shape(values)[0]
+    if values.shape[0]:  # known, and not 0
+        return values, n
+    paddings = [[0, tf.cast(n == 0, tf.int32)]] + [[0, 0]] * (values.shape.rank - 1)
+    return tf.ensure_shape(tf.pad(values, paddings), (None, *values.shape[1:])), n

@@ -11,13 +11,14 @@ each result with what it depended on, and uses it again only if a new run would 
 
 import itertools
 import weakref
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow.python.ops.gradients_util import PossibleTapeGradientTypes  # no public name for it
 
-from nvp_tf.layers.base import Bijective
+from nvp_tf.layers.base import Bijective, Shape
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.priors import Logistic, Normal
 
@@ -26,7 +27,7 @@ tfb, tfd = tfp.bijectors, tfp.distributions
 BASES = {Normal: tfd.Normal, Logistic: tfd.Logistic}
 
 
-def as_bijector(source) -> tfb.Bijector:
+def as_bijector(source: Bijective | Flow | tfb.Bijector) -> tfb.Bijector:
     """A layer's or flow's bijection as a `tfb.Bijector`: forward generates, from latents to data.
 
     It evaluates as a model does, with running statistics. Any leading dimensions are a batch, none too.
@@ -51,7 +52,7 @@ def as_bijector(source) -> tfb.Bijector:
     return _View(layer)
 
 
-def as_distribution(flow) -> tfd.Distribution:
+def as_distribution(flow: Flow) -> tfd.Distribution:
     """A flow's density as a `tfd.Distribution` over the data, or the dequantized reals v where there are pixels.
 
     `log_prob(x + u)` is `flow.log_prob(x, noise=u)`. Pixels are in [0, levels), `flow.pixels.to_integers` gives
@@ -75,7 +76,7 @@ class _Run:
     source: the argument, event and leading dimensions. direction: the layer's method. log_det: [leading].
     """
 
-    def __init__(self, view, direction, source, result, log_det):
+    def __init__(self, view: "_View", direction: str, source: tf.Tensor, result: tf.Tensor, log_det: tf.Tensor) -> None:
         self.view, self.direction, self.source, self.log_det = view, direction, source, log_det
         self.result = weakref.ref(result)
         self.graph = _graph()
@@ -84,7 +85,7 @@ class _Run:
         # In a graph, values are not known; there, assignments are looked for.
         self.state = weights if self.graph is None else len(self.graph.get_operations())
 
-    def still_holds(self):
+    def still_holds(self) -> bool:
         """Whether another run, here and now, would give the same values and gradients."""
         if self.graph is not _graph():
             return False
@@ -95,7 +96,7 @@ class _Run:
             same = not any(_may_assign(op) for op in self.graph.get_operations()[self.state :])
         return same and self._on_the_same_tapes(weights)
 
-    def _on_the_same_tapes(self, weights):
+    def _on_the_same_tapes(self, weights: list[tf.Tensor]) -> bool:
         # 0: no tape would record a function of these, 1: one, 2: several or a persistent one. Where it is one
         # for the arguments, one for the results and one for both together, it is the same. Each tensor alone
         # must be what it was, too: a result that is watched since is an argument now, with gradients of its own.
@@ -103,31 +104,31 @@ class _Run:
         kinds = {PossibleTapeGradientTypes(tensors) for tensors in (arguments, results, arguments + results)}
         return kinds in ({0}, {1}) and self._tape_kinds(weights) == self.kinds
 
-    def _tape_kinds(self, weights):
+    def _tape_kinds(self, weights: list[tf.Tensor]) -> list[int]:
         return [PossibleTapeGradientTypes([tensor]) for tensor in (self.source, self.result(), self.log_det, *weights)]
 
 
 class _RunsOnly:
     """Stands where a bijector has TFP's cache, and remembers nothing: `_View.run` does."""
 
-    def __init__(self, bijector=None):
+    def __init__(self, bijector: "_View | None" = None) -> None:
         self.bijector = bijector
 
-    def __get__(self, bijector, owner=None):
+    def __get__(self, bijector: "_View | None", owner: type | None = None) -> Self:
         return _RunsOnly(bijector)
 
-    def forward(self, x):
+    def forward(self, x: tf.Tensor) -> tf.Tensor:
         return self.bijector._forward(x)
 
-    def inverse(self, y):
+    def inverse(self, y: tf.Tensor) -> tf.Tensor:
         return self.bijector._inverse(y)
 
-    def forward_attributes(self, x):
+    def forward_attributes(self, x: tf.Tensor) -> dict[str, Any]:
         return {}
 
     inverse_attributes = forward_attributes
 
-    def clear(self):
+    def clear(self) -> None:
         pass
 
 
@@ -137,7 +138,7 @@ class _View(tfb.Bijector):
     _cache = _RunsOnly()
     _hashes = itertools.count()
 
-    def __init__(self, layer):
+    def __init__(self, layer: Bijective) -> None:
         if layer.event_shape is None:
             raise ValueError(f"{layer.name}: not built, call build((None, *event_shape)) first")
         self._layer = layer
@@ -153,15 +154,15 @@ class _View(tfb.Bijector):
             name=layer.name,
         )
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         # Never the same twice. A composition (tfb.Chain) caches its results too, under a hash of its parts;
         # this makes it find nothing, and ask the parts.
         return next(self._hashes)
 
-    def read_weights(self):
+    def read_weights(self) -> list[tf.Tensor]:
         return [weight.read_value() for weight in self._weights]
 
-    def run(self, direction, value):
+    def run(self, direction: str, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """`value` through the layer's method -> (result, log_det), for any leading dimensions."""
         made_by = getattr(value, "_nvp_tf_run", None)
         if made_by and made_by.view is self and made_by.direction != direction and made_by.still_holds():
@@ -183,47 +184,47 @@ class _View(tfb.Bijector):
         self._latest = weakref.ref(result)
         return result, log_det
 
-    def _forward(self, z):
+    def _forward(self, z: tf.Tensor) -> tf.Tensor:
         return self.run("inverse", z)[0]
 
-    def _inverse(self, v):
+    def _inverse(self, v: tf.Tensor) -> tf.Tensor:
         return self.run("forward", v)[0]
 
-    def _forward_log_det_jacobian(self, z):
+    def _forward_log_det_jacobian(self, z: tf.Tensor) -> tf.Tensor:
         return self.run("inverse", z)[1]
 
-    def _inverse_log_det_jacobian(self, v):
+    def _inverse_log_det_jacobian(self, v: tf.Tensor) -> tf.Tensor:
         return self.run("forward", v)[1]
 
-    def _forward_event_shape(self, shape):
+    def _forward_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
         return self._leading(shape, self._shapes["inverse"]).concatenate(self._shapes["forward"])
 
-    def _inverse_event_shape(self, shape):
+    def _inverse_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
         return self._leading(shape, self._shapes["forward"]).concatenate(self._shapes["inverse"])
 
-    def _forward_event_shape_tensor(self, shape):
+    def _forward_event_shape_tensor(self, shape: tf.Tensor) -> tf.Tensor:
         return tf.concat([shape[: -len(self._shapes["inverse"])], self._shapes["forward"]], axis=0)
 
-    def _inverse_event_shape_tensor(self, shape):
+    def _inverse_event_shape_tensor(self, shape: tf.Tensor) -> tf.Tensor:
         return tf.concat([shape[: -len(self._shapes["forward"])], self._shapes["inverse"]], axis=0)
 
-    def _leading(self, shape, event_shape):
+    def _leading(self, shape: tf.TensorShape, event_shape: Shape) -> tf.TensorShape:
         """The static shape without its event, which must be `event_shape`."""
         if shape.rank is not None and not shape[-len(event_shape) :].is_compatible_with(event_shape):
             raise ValueError(f"{self.name}: shape is {shape}, expected it to end in {tuple(event_shape)}")
         return shape[: -len(event_shape)]
 
     @classmethod
-    def _parameter_properties(cls, dtype):
+    def _parameter_properties(cls, dtype: tf.DType) -> dict[str, Any]:
         return {}  # no batch of layers
 
 
 _OTHER = {"forward": "inverse", "inverse": "forward"}
 
 
-def _graph():
+def _graph() -> tf.Graph | None:
     return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
 
-def _may_assign(op):
+def _may_assign(op: tf.Operation) -> bool:
     return op.type != "ReadVariableOp" and any(tensor.dtype == tf.resource for tensor in op.inputs)

@@ -1,7 +1,9 @@
 """What a score means, measured: how well a run's scores tell its own test images from others."""
 
 import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.out_of_distribution import sets
 from nvp_tf.out_of_distribution.complexity import lengths
 from nvp_tf.out_of_distribution.detectors import Detectors, Scored, compare
+from nvp_tf.runs.source import Source
 
 OWN, HELD_OUT = "its test images", "its validation images"
 
@@ -25,20 +28,20 @@ class Measurement:
     """
 
     detectors: Detectors
-    scored: dict
-    skipped: dict
+    scored: dict[str, Scored]
+    skipped: dict[str, str]
     levels: int
 
     @property
-    def dimensions(self):
+    def dimensions(self) -> int:
         return self.scored[OWN].images[0].size
 
     @functools.cached_property
-    def figures(self) -> dict:
+    def figures(self) -> dict[str, dict[str, Any]]:
         """{set: means, medians, and how well each rule tells it from the test images}."""
         return {name: self._figures(name) for name in self.scored}
 
-    def _figures(self, name):
+    def _figures(self, name: str) -> dict[str, Any]:
         scored, reference = self.scored[name], self.detectors.reference
         log_prob = scored.log_prob.astype(np.float32)
         return {
@@ -53,14 +56,20 @@ class Measurement:
         }
 
 
-def measure(source, num=1000, also=(), folders=(), progress=lambda names: names) -> Measurement:
+def measure(
+    source: Source,
+    num: int = 1000,
+    also: Sequence[str] = (),
+    folders: Sequence[str] = (),
+    wrap: Callable[[list[str]], Iterable[str]] = lambda names: names,
+) -> Measurement:
     """Scores everything that there is to hold against a run's test images, and them.
 
     Args:
-      source: the run, a `runs.source.Source`.
+      source: the run.
       num: images of each set; fewer where there are fewer.
       also, folders: as `sets.other_data_sets` takes them.
-      progress: wraps the names of the sets as they are scored.
+      wrap: gives the names of the sets as they are scored.
 
     Raises:
       UserError: a run on vectors, or on images of neither 1 nor 3 channels.
@@ -80,9 +89,9 @@ def measure(source, num=1000, also=(), folders=(), progress=lambda names: names)
     }
     held_out = np.concatenate(list(evaluation_batches(source.dataset.valid, 100)))
     detectors = Detectors(_score(source, held_out), source.seed)
-    scored = {name: _score(source, images[name]) for name in progress(list(images))}
+    scored = {name: _score(source, images[name]) for name in wrap(list(images))}
     return Measurement(detectors, scored, skipped, source.levels)
 
 
-def _score(source, images):
+def _score(source: Source, images: np.ndarray) -> Scored:
     return Scored(images, source.log_prob(images), lengths(images))

@@ -1,19 +1,21 @@
 """Three pictures of a measurement: where the scores lie, model against compressor, and the images themselves."""
 
 import math
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.models.objectives import bits_per_dim
-from nvp_tf.out_of_distribution.detectors import BEST, LEVEL
-from nvp_tf.out_of_distribution.measure import OWN
+from nvp_tf.out_of_distribution.detectors import BEST, LEVEL, Scored
+from nvp_tf.out_of_distribution.measure import OWN, Measurement
 from nvp_tf.pictures.layout import GAP, new_figure, tile, to_picture
 
 _EXAMPLES = 6  # of each set
-_WORDS = {"fontsize": 7, "ha": "center", "va": "top"}
+_WORDS: dict[str, Any] = {"fontsize": 7, "ha": "center", "va": "top"}
 
 
-def histograms(measurement):
+def histograms(measurement: Measurement) -> Image.Image:
     """bits/dim of every set, a row each; shaded, what typicality lets pass. What is beyond the ends is at them."""
     from matplotlib.ticker import LogLocator
 
@@ -51,7 +53,7 @@ def histograms(measurement):
     return to_picture(figure)
 
 
-def complexity(measurement):
+def complexity(measurement: Measurement) -> Image.Image:
     """Each set in a panel over the test images: bits/dim of the model against those of a compressor.
 
     Typicality calls foreign what is outside of the shaded band, S what is above the slanted line. What is above
@@ -82,7 +84,7 @@ def complexity(measurement):
     return to_picture(figure)
 
 
-def examples(measurement):
+def examples(measurement: Measurement) -> Image.Image:
     """Some images of each set; beneath each its bits/dim and typicality, red where that is below 0.05."""
     from matplotlib.patches import Rectangle
 
@@ -113,16 +115,16 @@ def examples(measurement):
     return to_picture(figure)
 
 
-def _bits(measurement, scored):
+def _bits(measurement: Measurement, scored: Scored) -> np.ndarray:
     """[n] bits/dim; an image without a score is infinitely unlikely here."""
     return np.nan_to_num(bits_per_dim(scored.log_prob, measurement.dimensions), nan=np.inf, posinf=np.inf)
 
 
-def _points(measurement, scored):
+def _points(measurement: Measurement, scored: Scored) -> np.ndarray:
     """[2, n]: bits/dim by the compressor, by the model."""
     return np.stack([scored.lengths[BEST] / measurement.dimensions, _bits(measurement, scored)])
 
 
-def _typical(measurement):
+def _typical(measurement: Measurement) -> np.ndarray:
     """The ends, in bits/dim, of what typicality lets pass."""
     return np.quantile(_bits(measurement, measurement.detectors.held_out), (LEVEL / 2, 1 - LEVEL / 2))

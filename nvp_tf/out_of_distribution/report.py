@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Sequence
+from typing import Any
 
 from nvp_tf.markdown import table
 from nvp_tf.models.objectives import bits_per_dim
@@ -30,12 +32,12 @@ def scores_csv(measurement: Measurement) -> str:
     return text.getvalue()
 
 
-def tables(figures) -> str:
+def tables(figures: dict[str, dict[str, Any]]) -> str:
     """What `Measurement.figures` says, in three tables: the scores, the AUROC of each rule, and what each catches."""
     return "\n\n".join([_scores(figures), _aurocs(figures), _caught(figures)]) + "\n"
 
 
-def _scores(figures):
+def _scores(figures: dict[str, dict[str, Any]]) -> str:
     heads = ("images", "log_prob", "bits/dim", "median", "percentile", "typicality", *LENGTHS)
     rows = {
         name: (
@@ -52,8 +54,8 @@ def _scores(figures):
     return _table("scores", heads, rows)
 
 
-def _aurocs(figures):
-    def both(row, name):
+def _aurocs(figures: dict[str, dict[str, Any]]) -> str:
+    def both(row: dict[str, float | None], name: str) -> str:
         return f"{_number(row[f'S {name}'])} / {_number(row[f'S {name}, both'])}"
 
     heads = (*_WITHOUT_COMPLEXITY, *(f"S {name}" for name in LENGTHS))
@@ -68,23 +70,23 @@ def _aurocs(figures):
     return _table("AUROC", heads, rows)
 
 
-def _caught(figures):
+def _caught(figures: dict[str, dict[str, Any]]) -> str:
     rows = {name: tuple(_percent(row["caught"][rule]) for rule in _CAUGHT) for name, row in figures.items()}
     return _table(f"p < {LEVEL}", _CAUGHT, rows)
 
 
-def _number(value):
+def _number(value: float | None) -> str:
     return _BLANK if value is None else f"{value:.2f}"
 
 
-def _percent(value):
+def _percent(value: float | None) -> str:
     return _BLANK if value is None else f"{100 * value:.1f} %"
 
 
-def _table(corner, heads, rows):
+def _table(corner: str, heads: Sequence[str], rows: dict[str, tuple[str, ...]]) -> str:
     return table((corner, *heads), [(name, *cells) for name, cells in rows.items()], numbers=len(heads))
 
 
-def marks(name):
+def marks(name: str) -> tuple[str, str]:
     """The two lines of a page that a run's table is put between."""
     return f"<!-- table: {name} -->", f"<!-- end of table: {name} -->"

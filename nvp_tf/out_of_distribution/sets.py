@@ -3,6 +3,8 @@
 All are uint8 [n, height, width, channels] of the run's shape, with its levels: 0 to levels - 1.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -11,20 +13,22 @@ from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 from nvp_tf.pictures.files import list_pictures, pixels, read_picture
-from nvp_tf.runs.source import choose
+from nvp_tf.runs.source import Source, choose
 
 _INSIDE = 5 / 7  # of the sides: 28 pixels with a margin of 4, as MNIST is laid out
 _SQUARES = (1, 2, 4)  # sides of a checkerboard's squares
 _LARGEST_CUT = 4  # a cut of a photograph has between 1 / this and all of its smaller side
 
 
-def own(source, num) -> dict:
+def own(source: Source, num: int) -> dict[str, np.ndarray]:
     """What the model should know: its training images, and its own samples."""
     latents = source.flow.sample_latents(num, source.seed)
     return {"its training images": source.examples(num, "train"), "drawn by the model": source.decode(latents)}
 
 
-def other_data_sets(source, num, also=(), folders=()):
+def other_data_sets(
+    source: Source, num: int, also: Sequence[str] = (), folders: Sequence[str] = ()
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Other data, brought to the run's shape and levels, each also smaller on a black margin.
 
     Args:
@@ -38,24 +42,27 @@ def other_data_sets(source, num, also=(), folders=()):
     Raises:
       UserError: data that was asked for and cannot be read.
     """
-    shape, levels, found, skipped = source.flow.event_shape, source.levels, {}, {}
+    shape, levels = source.flow.event_shape, source.levels
+    found: dict[str, np.ndarray] = {}
+    skipped: dict[str, str] = {}
     for config in _configs(source.config.data.name, also):
         if config.data_dir is None and not CATALOGUE[config.name].found():
             skipped[config.name] = "not on this machine, `nvp_tf datasets` says how to get it"
             continue
         dataset = load_dataset(config)
-        if not dataset.event.is_image:
+        own_levels = dataset.event.levels
+        if own_levels is None:
             skipped[config.name] = "vectors"
             continue
         images = choose(dataset.test, num, source.seed)
-        found[config.name] = bring(images, dataset.event.levels, shape, levels)
-        found[f"{config.name}, in a margin"] = bring(images, dataset.event.levels, shape, levels, _INSIDE)
+        found[config.name] = bring(images, own_levels, shape, levels)
+        found[f"{config.name}, in a margin"] = bring(images, own_levels, shape, levels, _INSIDE)
     for folder in folders:
         found[f"pictures in {folder}"] = bring(cuts(folder, num, shape, source.seed), 256, shape, levels)
     return found, skipped
 
 
-def of_one_kind(source, num) -> dict:
+def of_one_kind(source: Source, num: int) -> dict[str, np.ndarray]:
     """{name: held-out images} of the other data sets that are here with the run's shape and levels."""
     shape, found = "x".join(map(str, source.config.model.event.shape)), {}
     for name, entry in CATALOGUE.items():
@@ -66,7 +73,7 @@ def of_one_kind(source, num) -> dict:
     return found
 
 
-def _configs(run_on, also):
+def _configs(run_on: str, also: Sequence[str]) -> list[DataConfig]:
     """A DataConfig for each data set that is no person's own, but that which the run is on."""
     places = {}
     for word in also:
@@ -78,7 +85,7 @@ def _configs(run_on, also):
     return [*places.values(), *(DataConfig(name) for name in names if name not in (*places, run_on))]
 
 
-def bring(images, levels, shape, to_levels, inside=1.0):
+def bring(images: np.ndarray, levels: int, shape: tuple[int, ...], to_levels: int, inside: float = 1.0) -> np.ndarray:
     """Images of any size and 1 or 3 channels to a shape and levels: covered, the centre kept, rounded.
 
     inside: the share of the sides that the image gets; the rest is black.
@@ -90,13 +97,15 @@ def bring(images, levels, shape, to_levels, inside=1.0):
     for target, image in zip(result, images, strict=True):
         image = np.rint(image * (255 / (levels - 1))).astype(np.uint8)
         picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
-        picture = ImageOps.fit(picture.convert("RGB" if channels == 3 else "L"), (columns, rows), Image.BILINEAR)
+        picture = ImageOps.fit(
+            picture.convert("RGB" if channels == 3 else "L"), (columns, rows), Image.Resampling.BILINEAR
+        )
         brought = np.rint(pixels(picture) * ((to_levels - 1) / 255))
         target[top : top + rows, left : left + columns] = brought
     return result
 
 
-def cuts(folder, num, shape, seed):
+def cuts(folder: str, num: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """uint8 [num, *shape] of a folder's pictures: of each in turn, a random place at a random scale."""
     paths = list_pictures(folder)
     if not paths:
@@ -111,11 +120,11 @@ def cuts(folder, num, shape, seed):
             across, down = scale * width, scale * height
             left, top = rng.uniform(0, (picture.width - across, picture.height - down))
             box = (left, top, min(left + across, picture.width), min(top + down, picture.height))
-            result[k] = pixels(picture.resize((width, height), Image.BILINEAR, box))
+            result[k] = pixels(picture.resize((width, height), Image.Resampling.BILINEAR, box))
     return result
 
 
-def made(test, levels, seed) -> dict:
+def made(test: np.ndarray, levels: int, seed: int) -> dict[str, np.ndarray]:
     """Images that are no photographs of anything, as many as there are test images.
 
     Normal noise has the test images' mean and deviation; a constant image is of each level in turn.
@@ -136,7 +145,7 @@ def made(test, levels, seed) -> dict:
     }
 
 
-def altered(test, levels, seed) -> dict:
+def altered(test: np.ndarray, levels: int, seed: int) -> dict[str, np.ndarray]:
     """The test images themselves, changed. A quarter turn only where they are square."""
     from scipy.ndimage import gaussian_filter
 

@@ -1,14 +1,23 @@
 """How pictures are put together: images in a grid, grids on a titled page, and files written whole."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PIL import Image
 
 from nvp_tf.errors import UserError
 from nvp_tf.files import written_whole
+
+if TYPE_CHECKING:  # matplotlib is loaded where something is drawn on axes
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
 GAP = 1  # White pixels between two images of a grid, before enlarging.
 
@@ -25,10 +34,13 @@ class Animation:
     milliseconds: int = 80
 
 
+Drawing = Image.Image | Animation
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while a figure was drawn. `drawing`: as far as it got."""
 
-    def __init__(self, drawing, message):
+    def __init__(self, drawing: Drawing, message: str) -> None:
         super().__init__(message)
         self.drawing = drawing
 
@@ -54,13 +66,15 @@ class Panel:
     framed: list[int] = field(default_factory=list)
 
 
-def tile(images, levels=256, columns=None) -> np.ndarray:
-    """uint8 [n, height, width, channels] in rows, on white: uint8 [rows, columns, channels], one pixel a pixel.
+def tile(images: np.ndarray, levels: int = 256, columns: int | None = None) -> np.ndarray:
+    """uint8 [n, height, width, channels] in rows, on white: uint8 [rows, columns, 1 or 3], one pixel a pixel.
 
     Args:
-      images: values 0 to levels - 1; one channel is grey, three are RGB.
+      images: values 0 to levels - 1. One channel is grey, three are RGB; of two the first is drawn, as grey, and of
+        four and more, whatever they are, the first three.
       columns: images a row; None for a square grid.
     """
+    images = images[..., : 3 if images.shape[-1] >= 3 else 1]
     n, height, width, channels = images.shape
     columns = columns or math.ceil(n**0.5)
     rows = math.ceil(n / columns)
@@ -72,7 +86,7 @@ def tile(images, levels=256, columns=None) -> np.ndarray:
     return canvas
 
 
-def grid(images, levels=256, side=480) -> Image.Image:
+def grid(images: np.ndarray, levels: int = 256, side: int = 480) -> Image.Image:
     """`tile` as a picture, enlarged by whole pixels until its longer side has at least `side` pixels."""
     canvas = tile(images, levels)
     factor = max(1, math.ceil(side / max(canvas.shape[:2])))
@@ -80,7 +94,7 @@ def grid(images, levels=256, side=480) -> Image.Image:
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
-def page(panels, title="", inches=4.0) -> Image.Image:
+def page(panels: Sequence[Panel], title: str = "", inches: float = 4.0) -> Image.Image:
     """Panels side by side under a title.
 
     Args:
@@ -100,8 +114,8 @@ def page(panels, title="", inches=4.0) -> Image.Image:
     return to_picture(figure)
 
 
-def draw_panel(axes, panel):
-    """A panel on matplotlib axes."""
+def draw_panel(axes: Axes, panel: Panel) -> None:
+    """A panel on axes."""
     from matplotlib.patches import Rectangle
 
     canvas = tile(panel.images, panel.levels, panel.columns)
@@ -120,13 +134,15 @@ def draw_panel(axes, panel):
     axes.spines[:].set_visible(False)
 
 
-def degrees(radians) -> list[str]:
+def degrees(radians: Iterable[float]) -> list[str]:
     """Angles as labels."""
     return [f"{round(math.degrees(angle), 1):g}°".replace("-", "−") for angle in radians]
 
 
-def new_figure(size, rows=1, columns=1, **ratios):
-    """(matplotlib figure, axes [rows, columns]) of `size` inches, without a display."""
+def new_figure(
+    size: tuple[float, float], rows: int = 1, columns: int = 1, **ratios: Sequence[float]
+) -> tuple[Figure, np.ndarray]:
+    """(figure, its axes [rows, columns]) of `size` inches, without a display."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -135,17 +151,18 @@ def new_figure(size, rows=1, columns=1, **ratios):
     return plt.subplots(rows, columns, figsize=size, dpi=150, layout="constrained", squeeze=False, gridspec_kw=ratios)
 
 
-def to_picture(figure) -> Image.Image:
-    """What a matplotlib figure shows, as a picture; the figure is closed."""
+def to_picture(figure: Figure) -> Image.Image:
+    """What a figure shows, as a picture; the figure is closed."""
     import matplotlib.pyplot as plt
 
-    figure.canvas.draw()
-    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+    canvas = cast("FigureCanvasAgg", figure.canvas)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     plt.close(figure)
     return picture
 
 
-def check_suffix(file) -> Path:
+def check_suffix(file: str | Path) -> Path:
     """The file as a Path. Raises UserError for a suffix that no picture has."""
     file = Path(file)
     if file.suffix.lower() not in (".png", ".gif", ".jpg", ".jpeg"):
@@ -153,7 +170,7 @@ def check_suffix(file) -> Path:
     return file
 
 
-def save(drawing, file):
+def save(drawing: Drawing, file: str | Path) -> None:
     """Writes a picture, or with a name ending in .gif an animation, whole or not at all.
 
     Raises:

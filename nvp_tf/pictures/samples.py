@@ -1,23 +1,41 @@
 """What a flow draws, as a picture: a grid of images, or points beside the density of a 2-D flow."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
 import numpy as np
 from PIL import Image
 
 from nvp_tf.errors import UserError
+from nvp_tf.event import Event
 from nvp_tf.pictures.layout import grid, new_figure, to_picture
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def has_picture(flow) -> bool:
+
+class Drawable(Protocol):
+    """What is drawn of a `Flow`."""
+
+    event: Event
+
+    def sample(self, num_samples: int, seed: int = 0, temperature: float = 1.0) -> tf.Tensor: ...
+
+    def log_prob(self, x: np.ndarray) -> tf.Tensor: ...
+
+
+def has_picture(flow: Drawable) -> bool:
     """Whether `sample_picture` can draw the flow: images, or 2-D vectors."""
     return flow.event.is_image or flow.event.shape == (2,)
 
 
-def default_count(flow) -> int:
+def default_count(flow: Drawable) -> int:
     """How many samples a picture shows when nobody says: an image needs more room than a point."""
     return 64 if flow.event.is_image else 2000
 
 
-def sample_picture(flow, num_samples, seed=0, temperature=1.0) -> Image.Image:
+def sample_picture(flow: Drawable, num_samples: int, seed: int = 0, temperature: float = 1.0) -> Image.Image:
     """A grid of samples for images; for 2-D vectors, samples beside the density that they come from.
 
     Raises:
@@ -26,10 +44,10 @@ def sample_picture(flow, num_samples, seed=0, temperature=1.0) -> Image.Image:
     if not has_picture(flow):
         raise UserError(f"vectors of shape {flow.event.shape} have no picture, expected images or 2-D vectors")
     samples = flow.sample(num_samples, seed, temperature).numpy()
-    return grid(samples, flow.event.levels) if flow.event.is_image else density_picture(flow, samples)
+    return density_picture(flow, samples) if flow.event.levels is None else grid(samples, flow.event.levels)
 
 
-def density_picture(flow, samples, resolution=300) -> Image.Image:
+def density_picture(flow: Drawable, samples: np.ndarray, resolution: int = 300) -> Image.Image:
     """Samples of a 2-D flow, and its density over the same square."""
     low, high = np.percentile(samples, [0.5, 99.5], axis=0)
     centre, reach = (low + high) / 2, 0.65 * (high - low).max()

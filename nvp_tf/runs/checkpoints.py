@@ -1,17 +1,22 @@
 """Checkpoints: all that a run goes on from, in one file that is whole and proves it.
 
 A checkpoint is an .npz of every variable of the training state by its number, and of `progress`, the JSON of a
-`Progress`; after it come 32 bytes, the SHA-256 of all that is before. It is written beside, brought to the
-disk, and renamed: a process that is killed at any moment leaves the checkpoint before it.
+`Progress` and of the variables' names (which the oldest lack); after it come 32 bytes, the SHA-256 of
+all that is before. It is written beside, brought to the disk, and renamed: a process that is killed at any moment
+leaves the checkpoint before it.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -19,6 +24,16 @@ from nvp_tf.errors import UserError
 from nvp_tf.files import written_whole
 
 _DIGEST_SIZE = 32
+_NAMES = "names"  # beside what a Progress has
+
+
+class Variable(Protocol):
+    """What is kept in a checkpoint: a Keras variable, whose `path` says which it is, or what is like one."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+    def assign(self, value: np.ndarray) -> object: ...
 
 
 @dataclass
@@ -61,14 +76,14 @@ class Checkpoint:
     evaluated: bool
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"rollbacks-{self.rollbacks:02d}-step-{self.step:08d}-{'evaluated' if self.evaluated else 'between'}.npz"
 
     @classmethod
-    def of(cls, file):
+    def of(cls, file: Path) -> Checkpoint | None:
         """What a file's name says; None for one that is no checkpoint's."""
         found = re.fullmatch(r"rollbacks-(\d+)-step-(\d+)-(evaluated|between)\.npz", file.name)
-        return found and cls(int(found[1]), int(found[2]), found[3] == "evaluated")
+        return cls(int(found[1]), int(found[2]), found[3] == "evaluated") if found else None
 
 
 class Checkpoints:
@@ -79,21 +94,21 @@ class Checkpoints:
       keep: how many of evaluated states to keep. Of the others only the newest is kept, while it is newer.
     """
 
-    def __init__(self, folder, keep=2):
+    def __init__(self, folder: str | Path, keep: int = 2) -> None:
         self.folder, self.keep = Path(folder), keep
 
     def list(self) -> list[Checkpoint]:
         """The oldest first. Whether they are whole is not looked at."""
         return sorted(filter(None, map(Checkpoint.of, self.folder.glob("*.npz"))))
 
-    def save(self, variables, progress: Progress):
+    def save(self, variables: Sequence[Variable], progress: Progress) -> None:
         """Writes a checkpoint, and then removes those that are too many."""
         import tensorflow as tf  # run_dir.py, which the quickest commands use, imports this file
 
         new = Checkpoint(len(progress.rollbacks), progress.step, progress.evaluated)
         with written_whole(self.folder / new.name) as partial, open(partial, "wb") as file:
             hashed = _Hashed(file)
-            text = json.dumps(dataclasses.asdict(progress)).encode()
+            text = json.dumps(dataclasses.asdict(progress) | {_NAMES: _names(variables)}).encode()
             arrays = {str(i): tf.convert_to_tensor(value).numpy() for i, value in enumerate(variables)}
             np.savez(hashed, progress=np.frombuffer(text, np.uint8), **arrays)
             file.write(hashed.digest.digest())
@@ -102,7 +117,7 @@ class Checkpoints:
             if checkpoint not in kept:
                 (self.folder / checkpoint.name).unlink()
 
-    def load(self, variables, evaluated=False) -> Progress | None:
+    def load(self, variables: Sequence[Variable], evaluated: bool = False) -> Progress | None:
         """Sets the variables to the newest whole checkpoint; corrupt ones after it are told of on stderr, and removed.
 
         Args:
@@ -113,7 +128,7 @@ class Checkpoints:
           Its progress; None where there is no checkpoint.
 
         Raises:
-          UserError: there are checkpoints, and each is corrupt; or one is of another model.
+          UserError: there are checkpoints, and each is corrupt; or one is of another model or version.
         """
         corrupt = []
         for checkpoint in reversed([c for c in self.list() if c.evaluated or not evaluated]):
@@ -133,21 +148,21 @@ class Checkpoints:
 class _Hashed:
     """What zip files need of a file to be written to, with the digest of all that was."""
 
-    def __init__(self, file):
+    def __init__(self, file: IO[bytes]) -> None:
         self.file, self.digest = file, hashlib.sha256()
 
-    def write(self, data):
+    def write(self, data: bytes) -> int:
         self.digest.update(data)
         return self.file.write(data)
 
-    def flush(self):
+    def flush(self) -> None:
         self.file.flush()
 
-    def read(self, *_):  # numpy takes what has this for a file
+    def read(self, *_: int) -> NoReturn:  # numpy takes what has this for a file
         raise OSError("written only")
 
 
-def _whole(file):
+def _whole(file: Path) -> bool:
     """Whether a file ends with the digest of all before."""
     size = file.stat().st_size - _DIGEST_SIZE
     if size <= 0:
@@ -160,12 +175,24 @@ def _whole(file):
         return opened.read() == digest.digest()
 
 
-def _load(file, variables):
+def _load(file: Path, variables: Sequence[Variable]) -> Progress:
     with np.load(file) as arrays:
-        progress = Progress(**json.loads(arrays["progress"].tobytes()))
+        kept: dict[str, Any] = json.loads(arrays["progress"].tobytes())
         values = [arrays[str(number)] for number in range(len(arrays) - 1)]
-    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+    names = kept.pop(_NAMES, None)
+    if unknown := kept.keys() - {f.name for f in dataclasses.fields(Progress)}:
+        raise UserError(
+            f"{file} is of another version of nvp_tf, with {', '.join(sorted(unknown))} in its progress: "
+            "choose another run_dir"
+        )
+    same_shapes = [value.shape for value in values] == [tuple(variable.shape) for variable in variables]
+    if not same_shapes or names not in (None, _names(variables)):
         raise UserError(f"{file} is of another model: choose another run_dir")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return progress
+    return Progress(**kept)
+
+
+def _names(variables: Sequence[Variable]) -> list[str]:
+    """The variables' paths, "" where there is none, without numbers: Keras counts all that a process has made."""
+    return [re.sub(r"_\d+(?=[_/]|$)", "", getattr(variable, "path", "")) for variable in variables]

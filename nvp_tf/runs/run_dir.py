@@ -1,7 +1,7 @@
 """A run on disk: everything a later command needs, in one folder, each file written whole or not at all.
 
 config.json         the Config; the folder alone rebuilds the model
-metadata.json       versions, parameter count, when and where it was made
+metadata.json       versions (nvp_tf's and its commit too), parameter count, when and where it was made
 checkpoints/        what training goes on from: weights, optimizer, averages, records; the last few
 last.weights.h5     the flow as of the last evaluation (the averaged weights, where they are kept)
 best.weights.h5     the flow with the best validation score
@@ -13,6 +13,8 @@ samples/            pictures drawn along the way
 tensorboard/        the same scalars and pictures for TensorBoard
 """
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import fcntl
@@ -20,12 +22,20 @@ import json
 import os
 import platform
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from nvp_tf.runs.checkpoints import Checkpoints
 from nvp_tf.config.schema import Config
 from nvp_tf.errors import UserError
-from nvp_tf.files import PARTIAL, write_text, written_whole
+from nvp_tf.files import PARTIAL, json_text, read_json, write_text, written_whole
+from nvp_tf.runs.checkpoints import Checkpoints
+from nvp_tf.runs.provenance import provenance
+
+if TYPE_CHECKING:  # the quickest commands import this file
+    import keras
+
+    from nvp_tf.models.flow import Flow
 
 WEIGHTS = ("best", "last")
 
@@ -37,13 +47,13 @@ class RunDir:
       path: the folder; `create` makes it, everything else wants it there.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.samples = self.path / "samples"
         self.tensorboard = self.path / "tensorboard"
 
     @classmethod
-    def create(cls, path, config: Config) -> "RunDir":
+    def create(cls, path: str | Path, config: Config) -> RunDir:
         """A new run, or the one that is there if it is the same.
 
         Raises:
@@ -68,7 +78,7 @@ class RunDir:
         return run
 
     @contextlib.contextmanager
-    def locked(self):
+    def locked(self) -> Iterator[None]:
         """While one process trains: another is refused. Removes what one that was killed amid writing left."""
         with open(self._config_file) as file:
             try:
@@ -80,7 +90,7 @@ class RunDir:
             self._remove_leftovers()
             yield
 
-    def checkpoints(self, keep=2) -> Checkpoints:
+    def checkpoints(self, keep: int = 2) -> Checkpoints:
         return Checkpoints(self.path / "checkpoints", keep)
 
     @property
@@ -93,7 +103,7 @@ class RunDir:
         except (UserError, UnicodeDecodeError) as error:
             raise UserError(f"{self._config_file}: {error}") from None
 
-    def weights_file(self, which="best") -> Path:
+    def weights_file(self, which: str = "best") -> Path:
         """The file of the flow's weights, "best" or "last".
 
         Raises:
@@ -106,7 +116,7 @@ class RunDir:
             raise UserError(f"{self.path} has no {file.name}: the run has no evaluated weights yet, train it further")
         return file
 
-    def load_flow(self, which="best", dtype="float32"):
+    def load_flow(self, which: str = "best", dtype: str = "float32") -> Flow:
         """The run's Flow with its weights, both directions exact."""
         from nvp_tf.models.build import build
 
@@ -114,24 +124,28 @@ class RunDir:
         load_weights(flow, self.weights_file(which))
         return flow
 
-    def save_flow(self, flow, which):
+    def save_flow(self, flow: Flow, which: str) -> None:
         if which == "best":
             self._scores_file.unlink(missing_ok=True)  # of the weights that go
         save_weights(flow, self.path / f"{which}.weights.h5")
 
-    def write_metadata(self, parameters: int, whitening: dict | None):
+    def write_metadata(self, parameters: int, whitening: dict | None) -> None:
         """What made this run, and what it took from the data: written once, when it starts."""
         import keras
         import tensorflow as tf
 
-        versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
+        versions = provenance() | {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        }
         made = {
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "machine": platform.platform(),
             "cores": os.cpu_count(),
         }
         value = {"parameters": parameters, "whitening": whitening, "versions": versions} | made
-        write_text(self._metadata_file, json.dumps(value, indent=2) + "\n")
+        write_text(self._metadata_file, json_text(value, indent=2) + "\n")
 
     @property
     def metadata(self) -> dict:
@@ -143,13 +157,13 @@ class RunDir:
         """Split -> the figures of its last whole evaluation under the best weights."""
         return self._read_json(self._scores_file)
 
-    def write_score(self, split: str, figures: dict):
+    def write_score(self, split: str, figures: dict) -> None:
         """Keeps the figures of a whole split under the best weights."""
-        write_text(self._scores_file, json.dumps(self.scores | {split: figures}, indent=2) + "\n")
+        write_text(self._scores_file, json_text(self.scores | {split: figures}, indent=2) + "\n")
 
-    def _read_json(self, file):
+    def _read_json(self, file: Path) -> Any:
         try:
-            return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            return read_json(file.read_text(encoding="utf-8")) if file.is_file() else {}
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{file} is corrupt: {error}") from None
 
@@ -162,7 +176,7 @@ class RunDir:
         """The rows with a validation score."""
         return [row for row in self.read_metrics() if row["valid_log_prob"] is not None]
 
-    def write_metrics(self, rows: list[dict], times: list[dict] = ()):
+    def write_metrics(self, rows: Sequence[dict], times: Sequence[dict] = ()) -> None:
         """Both tables anew: a killed run never leaves half a line."""
         _write_table(self._metrics_file, rows)
         if times:
@@ -173,55 +187,55 @@ class RunDir:
         """{"step", "to_step", "reason"} of each time that the run diverged."""
         return self._read_json(self._rollbacks_file) or []
 
-    def write_rollbacks(self, rollbacks: list[dict]):
-        write_text(self._rollbacks_file, json.dumps(rollbacks, indent=2) + "\n")
+    def write_rollbacks(self, rollbacks: list[dict]) -> None:
+        write_text(self._rollbacks_file, json_text(rollbacks, indent=2) + "\n")
 
-    def _weights_alone(self):
+    def _weights_alone(self) -> bool:
         return any((self.path / f"{which}.weights.h5").exists() for which in WEIGHTS) and not self.checkpoints().list()
 
-    def _remove_leftovers(self):
+    def _remove_leftovers(self) -> None:
         """What a process that was killed amid writing left behind."""
         for file in self.path.rglob(f"{PARTIAL}*"):
             file.unlink()
 
     @property
-    def _config_file(self):
+    def _config_file(self) -> Path:
         return self.path / "config.json"
 
     @property
-    def _metadata_file(self):
+    def _metadata_file(self) -> Path:
         return self.path / "metadata.json"
 
     @property
-    def _metrics_file(self):
+    def _metrics_file(self) -> Path:
         return self.path / "metrics.csv"
 
     @property
-    def _times_file(self):
+    def _times_file(self) -> Path:
         return self.path / "times.csv"
 
     @property
-    def _rollbacks_file(self):
+    def _rollbacks_file(self) -> Path:
         return self.path / "rollbacks.json"
 
     @property
-    def _scores_file(self):
+    def _scores_file(self) -> Path:
         return self.path / "scores.json"
 
 
-def _read_table(file):
+def _read_table(file: Path) -> list[dict[str, float | None]]:
     if not file.is_file():
         return []
     with open(file, newline="", encoding="utf-8") as opened:
         return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(opened)]
 
 
-def _write_table(file, rows):
+def _write_table(file: Path, rows: Sequence[dict]) -> None:
     lines = [",".join(rows[0])] + [",".join("" if v is None else f"{v:.10g}" for v in row.values()) for row in rows]
     write_text(file, "\n".join(lines) + "\n")
 
 
-def save_weights(model, file: Path):
+def save_weights(model: keras.Model, file: Path) -> None:
     """All of a model's weights, and of what it holds."""
     # HDF5 ends the process where the disk is full. It adds up to 3 kB to each weight.
     room = sum(weight.numpy().nbytes + 4096 for weight in model.weights) + 4096
@@ -229,7 +243,7 @@ def save_weights(model, file: Path):
         model.save_weights(partial)
 
 
-def load_weights(model, file: Path):
+def load_weights(model: keras.Model, file: Path) -> None:
     """Raises UserError for a file that is corrupt or of another model."""
     try:
         model.load_weights(file)

@@ -1,11 +1,14 @@
 """What a figure is drawn from: a run's flow, its data, and a seed."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.split import Split
 from nvp_tf.errors import UserError
 from nvp_tf.runs.opened import OpenRun
 
@@ -24,32 +27,36 @@ class Source(OpenRun):
       seed: of everything random in a figure.
     """
 
-    def __init__(self, run_dir, weights="best", data_dir=None, seed=0):
+    def __init__(self, run_dir: str, weights: str = "best", data_dir: str | None = None, seed: int = 0) -> None:
         super().__init__(run_dir, weights, data_dir)
         self.seed = seed
 
     @property
-    def levels(self):
-        return self.config.model.event.levels
+    def levels(self) -> int:
+        """How many values a pixel has; raises Unfit for a run on vectors."""
+        levels = self.config.model.event.levels
+        if levels is None:
+            raise Unfit(f"{self.run.path} is a run on {self._kind()}, expected one on images")
+        return levels
 
-    def examples(self, count, split="test") -> np.ndarray:
+    def examples(self, count: int, split: str = "test") -> np.ndarray:
         """`count` different examples of a split, chosen by the seed; all of it, in order, where it has no more."""
         return choose(getattr(self.dataset, split), count, self.seed)
 
-    def encode(self, x) -> np.ndarray:
+    def encode(self, x: np.ndarray) -> np.ndarray:
         """`Flow.encode` in batches of one traced graph: [n, *event_shape] -> [n, D]."""
         return _in_batches(self._graphs["encode"], x)
 
-    def decode(self, z) -> np.ndarray:
+    def decode(self, z: ArrayLike) -> np.ndarray:
         """`Flow.decode` in batches of one traced graph: [n, D] -> [n, *event_shape]."""
         return _in_batches(self._graphs["decode"], np.asarray(z, self.flow.compute_dtype))
 
-    def log_prob(self, x) -> np.ndarray:
+    def log_prob(self, x: np.ndarray) -> np.ndarray:
         """`Flow.log_prob` in batches of one traced graph: [n, *event_shape] -> float64 [n], nats."""
         return _in_batches(self._graphs["log_prob"], x).astype(np.float64)
 
     @functools.cached_property
-    def _graphs(self):
+    def _graphs(self) -> dict[str, Callable[[np.ndarray], tf.Tensor]]:
         # Eagerly, a flow of a hundred layers takes longer to dispatch than to compute.
         flow = self.flow
         data_side = tf.TensorSpec((None, *flow.event_shape), flow.event.dtype)
@@ -60,23 +67,23 @@ class Source(OpenRun):
             "log_prob": tf.function(lambda x: flow.log_prob(x), [data_side]),
         }
 
-    def need_images(self, figure):
+    def need_images(self, figure: str) -> None:
         """Raises Unfit for a run on vectors."""
         if not self.config.model.event.is_image:
             raise Unfit(f"{figure} needs a run on images, {self.run.path} is one on {self._kind()}")
 
-    def need_scales(self, figure):
+    def need_scales(self, figure: str) -> None:
         """Raises Unfit unless the latents have the shape of an image: a multi-scale Real NVP."""
         self.need_images(figure)
         if self.config.model.flow.kind != "realnvp":
             raise Unfit(f"{figure} needs a multi-scale run (flow kind realnvp), {self.run.path} has {self._kind()}")
 
-    def _kind(self):
+    def _kind(self) -> str:
         return f"{self.config.data.name} {self.config.model.event_shape}, flow kind {self.config.model.flow.kind}"
 
 
-def choose(split, count, seed) -> np.ndarray:
-    """`count` different examples of a Split, chosen by the seed; all of it, in order, where it has no more."""
+def choose(split: Split, count: int, seed: int) -> np.ndarray:
+    """`count` different examples, chosen by the seed; all of it, in order, where it has no more."""
     if count >= split.size:
         return np.concatenate(list(evaluation_batches(split, BATCH)))
     index = np.random.default_rng(seed).permutation(split.size)[:count]
@@ -84,5 +91,5 @@ def choose(split, count, seed) -> np.ndarray:
     return split.read(tf.constant(index), tf.stack([tf.zeros_like(index), index], axis=1)).numpy()
 
 
-def _in_batches(function, rows):
+def _in_batches(function: Callable[[np.ndarray], tf.Tensor], rows: np.ndarray) -> np.ndarray:
     return np.concatenate([function(rows[i : i + BATCH]).numpy() for i in range(0, len(rows), BATCH)])

@@ -18,6 +18,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
+from nvp_tf.files import json_text
 from nvp_tf.scoring import beam_files, scorer, table
 from nvp_tf.scoring.contract import SIGNATURES
 from nvp_tf.scoring.summary import Summary
@@ -181,7 +182,7 @@ def _choose(rows, chosen):
 def _summary(summary, about, scores, errors):
     shards = {"scores": len(scores), "errors": len(errors)}
     about = about | {"shards": shards, "histograms": summary.histograms()}
-    return json.dumps(summary.figures() | about, indent=2)
+    return json_text(summary.figures() | about, indent=2)
 
 
 def _bytes(path):

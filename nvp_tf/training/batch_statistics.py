@@ -6,10 +6,14 @@ A held-out score computed with them jumps from one evaluation to the next.
 
 import itertools
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from nvp_tf.data.pipeline import training_calls
+from nvp_tf.data.split import Split
+from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.models.flow import Flow
 
 
 class BatchStatistics:
@@ -28,21 +32,29 @@ class BatchStatistics:
       strategy: spreads each batch over its replicas, as in training; None for the current one.
     """
 
-    def __init__(self, flow, split, batch_size, seed, batches, strategy=None):
+    def __init__(
+        self,
+        flow: Flow,
+        split: Split,
+        batch_size: int,
+        seed: int,
+        batches: int,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
         strategy = strategy or tf.distribute.get_strategy()
-        self.layers = [layer for layer in flow._flatten_layers() if hasattr(layer, "running_variance")]
+        self.layers = [layer for layer in all_layers(flow) if hasattr(layer, "running_variance")]
         self.count = batches
         self.batches = strategy.distribute_datasets_from_function(
             lambda pipeline: training_calls(split, batch_size, seed, range(batches), 1, pipeline)
         )
 
-        def normalize(batch):
+        def normalize(batch: dict[str, tf.Tensor]) -> None:
             batch = {name: value[:, 0] for name, value in batch.items()}
             flow.log_prob(batch["x"], batch.get("noise"), training=True)
 
         self._move = tf.function(lambda batch: strategy.run(normalize, args=(batch,)), autograph=False)
 
-    def recompute(self):
+    def recompute(self) -> None:
         """Sets them. The weights and the batches alone decide to what; does nothing without batch normalization."""
         if not self.layers:
             return
@@ -52,14 +64,18 @@ class BatchStatistics:
             layer.running_mean.assign(means.mean(axis=0))
             layer.running_variance.assign(variances.mean(axis=0) + means.var(axis=0))
 
-    def _of(self, batch):
+    def _of(self, batch: dict[str, tf.Tensor]) -> list[tuple[np.ndarray, np.ndarray]]:
         """[(mean, variance)] of one batch, a pair a layer, float64."""
         # A step moves them by (1 - momentum) towards the batch's: from 0, to that part of it.
         for layer in self.layers:
             layer.running_mean.assign(tf.zeros_like(layer.running_mean))
             layer.running_variance.assign(tf.zeros_like(layer.running_variance))
         self._move(batch)
+
+        def found(running: keras.Variable, momentum: float) -> np.ndarray:
+            return running.numpy().astype(np.float64) / (1 - momentum)
+
         return [
-            tuple(np.float64(v) / (1 - layer.momentum) for v in (layer.running_mean, layer.running_variance))
+            (found(layer.running_mean, layer.momentum), found(layer.running_variance, layer.momentum))
             for layer in self.layers
         ]

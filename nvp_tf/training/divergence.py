@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from nvp_tf.errors import UserError
+from nvp_tf.models.flow import Flow
 
 
 class Diverged(UserError):
@@ -17,12 +18,12 @@ class Divergence(Exception):
     step: where it was seen. reason: in one line.
     """
 
-    def __init__(self, step: int, reason: str):
+    def __init__(self, step: int, reason: str) -> None:
         super().__init__(f"step {step}: {reason}")
         self.step, self.reason = step, reason
 
 
-def largest_log_det(flow, batch) -> str:
+def largest_log_det(flow: Flow, batch: dict[str, tf.Tensor]) -> str:
     """The layer to look at after a loss that is not finite; `flow` and `batch` as they were when it was computed."""
     v = flow.to_reals(batch["x"], batch.get("noise"))
     sizes = [(float(tf.reduce_max(tf.abs(log_det))), name) for name, log_det in flow.bijector.log_dets(v, True)]
@@ -31,7 +32,7 @@ def largest_log_det(flow, batch) -> str:
     return f"the largest |log_det| is {size:g} nats, of {name}"
 
 
-def check_score(row: dict, rows: list[dict], untrained: float, dimensions: int, explosion: float):
+def check_score(row: dict, rows: list[dict], untrained: float, dimensions: int, explosion: float) -> None:
     """Raises Divergence where a validation score is not finite, or has exploded.
 
     It has where it is more than `explosion` bits/dim worse than at the evaluation before, or where there is none
@@ -40,8 +41,8 @@ def check_score(row: dict, rows: list[dict], untrained: float, dimensions: int, 
 
     Args:
       row: of metrics.csv, of this evaluation. rows: those before.
-      first_loss: of the run's first step, nats.
-      dimensions: of one example.
+      untrained: mean log-likelihood of a few validation examples before the first step, nats.
+      dimensions: of one example. explosion: `train.explosion`.
     """
     step, score = row["step"], row["valid_log_prob"]
     if not math.isfinite(score):

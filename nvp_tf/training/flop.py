@@ -1,11 +1,14 @@
 """The floating-point operations of a graph: those of its matrix products and convolutions."""
 
 import math
+from collections.abc import Iterator
+
+import tensorflow as tf
 
 KINDS = ("matrix", "convolution")
 
 
-def count(graph) -> dict:
+def count(graph: tf.Graph) -> dict[str, int]:
     """{"matrix": FLOP of the matrix products, "convolution": of the convolutions} of one run of a graph.
 
     A product of [m, k] and [k, n] has 2 m k n. A convolution has 2 k_h k_w c_in for each value that it
@@ -40,7 +43,7 @@ _CONVOLUTIONS = {
 _CALLS = {"PartitionedCall": "f", "StatefulPartitionedCall": "f", "While": "body", "StatelessWhile": "body"}
 
 
-def _operations(graph):
+def _operations(graph: tf.Graph) -> Iterator[tf.Operation]:
     """Those that the graph's results need, and those of the functions that it calls."""
     needed, found = [tensor.op for tensor in graph.outputs] + graph.control_outputs, set()
     while needed:
@@ -54,7 +57,7 @@ def _operations(graph):
             yield from _operations(graph._get_function(operation.get_attr(_CALLS[operation.type]).name).graph)
 
 
-def _shape(tensor):
+def _shape(tensor: tf.Tensor) -> list[int]:
     if not tensor.shape.is_fully_defined():
         raise ValueError(f"{tensor.name} has shape {tensor.shape}, expected one that the graph knows")
     return tensor.shape.as_list()

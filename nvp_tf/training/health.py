@@ -7,7 +7,9 @@ import tensorflow as tf
 
 from nvp_tf.config.schema import Config
 from nvp_tf.data.pipeline import evaluation_batches
+from nvp_tf.data.split import Split
 from nvp_tf.models.build import build
+from nvp_tf.models.flow import Flow
 from nvp_tf.training.divergence import Divergence
 
 EXAMPLES = 32
@@ -26,7 +28,7 @@ class Health:
       split: a `Split`; its first examples are measured.
     """
 
-    def __init__(self, flow, config: Config, split):
+    def __init__(self, flow: Flow, config: Config, split: Split) -> None:
         self.flow = flow
         self.measured = flow if config.train.network_dtype == "float32" else build(config.model)
         x = next(iter(evaluation_batches(split, EXAMPLES, EXAMPLES)))
@@ -36,7 +38,7 @@ class Health:
         self.bounds = {"round_trip_error": PIXEL_BOUND if discrete else VECTOR_BOUND, "log_det_error": LOG_DET_BOUND}
         self._both_ways = tf.function(self._there_and_back, autograph=False)
 
-    def measure(self) -> dict:
+    def measure(self) -> dict[str, float]:
         """{"round_trip_error", "log_det_error"}: the largest of the examples' errors.
 
         round_trip_error: of inverse(forward(v)), in levels; for vectors in the examples' standard deviations.
@@ -49,14 +51,14 @@ class Health:
         bits = log_det / (self.flow.dimensions * math.log(2))
         return {"round_trip_error": round_trip / self.unit, "log_det_error": bits}
 
-    def check(self, found: dict, step: int):
+    def check(self, found: dict[str, float], step: int) -> None:
         """Raises Divergence for a measurement beyond its bound."""
         for name, bound in self.bounds.items():
             if not found[name] <= bound:
                 measured = f"{name} is {found[name]:.3g}, expected at most {bound:g}"
                 raise Divergence(step, f"the flow is no longer invertible: {measured}")
 
-    def _there_and_back(self, v):
+    def _there_and_back(self, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         z, there = self.measured.bijector.forward(v)
         v_again, back = self.measured.bijector.inverse(z)
         return v_again - v, there + back

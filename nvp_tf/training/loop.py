@@ -1,27 +1,29 @@
 """The training loop: steps, evaluations, what is kept of them, and every way that it can end or go on."""
 
-import contextlib
 import dataclasses
-import errno
 import math
-import os
 import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from nvp_tf.config.schema import Config
 from nvp_tf.data.pipeline import training_calls
-from nvp_tf.errors import ResumeLater, UserError, reason
+from nvp_tf.data.split import DataSet
+from nvp_tf.errors import ResumeLater, UserError
 from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.models.objectives import bits_per_dim
-from nvp_tf.pictures import layout
-from nvp_tf.pictures.samples import default_count, has_picture, sample_picture
 from nvp_tf.runs.checkpoints import Progress
+from nvp_tf.runs.run_dir import RunDir
 from nvp_tf.training.batch_statistics import BatchStatistics
+from nvp_tf.training.distributed.workers import Workers
 from nvp_tf.training.divergence import Diverged, Divergence, check_score, largest_log_det
 from nvp_tf.training.health import Health
-from nvp_tf.training.narration import Narration, memory_gigabytes
+from nvp_tf.training.narration import Narration, introduction, memory_gigabytes
+from nvp_tf.training.records import NoRecords, Records
 from nvp_tf.training.state import TrainingState
 from nvp_tf.training.steps import Calls, steps_of_a_call
 from nvp_tf.training.stopping import Stopping
@@ -32,41 +34,56 @@ from nvp_tf.training.whitening import fit_whitening
 class Training:
     """The loop: what is done at each step, every so often, and at the end.
 
-    All that decides how it goes on is in `state` and `progress`, and so in each checkpoint. Of several workers the
-    chief alone reads and writes the run; the others have its state, and come to its decisions.
+    All that decides how it goes on is in `state` and `progress`, and so in each checkpoint; what is kept of it is
+    written by `records`. Of several workers the others have the chief's state, and come to its decisions.
     """
 
-    def __init__(self, config, dataset, run, strategy, workers, progress):
+    def __init__(
+        self,
+        config: Config,
+        dataset: DataSet,
+        run: RunDir,
+        strategy: tf.distribute.Strategy,
+        workers: Workers,
+        verbose: bool,
+    ) -> None:
         self.config, self.dataset, self.run, self.strategy, self.workers = config, dataset, run, strategy, workers
         train = config.train
         keras.utils.set_random_seed(train.seed)  # of the initial weights; nothing later draws from it
-        self.checkpoints = run.checkpoints(train.keep_checkpoints)
+        self.records = (Records if workers.chief else NoRecords)(run, train.keep_checkpoints)
         with strategy.scope():
             self.state = TrainingState(config)
         found = self._load()
-        self.begun, self.progress = found is not None, found or Progress()
+        self.progress = found or Progress()
+        if found:
+            self.records.saved(found)
         flow = self.state.evaluated
         self.calls = Calls(config, flow.count_params(), strategy.num_replicas_in_sync)
         self.call = steps_of_a_call(self.state, strategy, self.calls)
         self.evaluator = Evaluator(flow, workers=workers)
         self.health = Health(flow, config, dataset.valid)
-        self.statistics = train.recompute_statistics and BatchStatistics(
-            flow, dataset.train, train.batch_size, train.seed, train.recompute_statistics, strategy
+        again = train.recompute_statistics
+        self.statistics = (
+            BatchStatistics(flow, dataset.train, train.batch_size, train.seed, again, strategy) if again else None
         )
-        self.saved_step, self.saved_at = self.progress.step, time.monotonic()
         self.stopping = Stopping()
-        told, silent = progress and workers.chief, not workers.chief
+        told, silent = verbose and workers.chief, not workers.chief
         self.told = Narration(
             train.steps, train.batch_size, train.evaluate_every, self.progress.step, told, self._shown, silent
         )
 
-    def fit(self) -> dict:
-        self.told.say(self._introduction())
+    def fit(self) -> dict[str, Any]:
+        """Trains to the end, and gives the test split's figures (`train.train`)."""
+        step = self.progress.step if self.records.begun else None
+        parameters, replicas = self.state.flow.count_params(), self.strategy.num_replicas_in_sync
+        self.told.say(
+            introduction(self.config, self.dataset, parameters, replicas, self.workers.count, self.run.path, step)
+        )
         with self.stopping.signals_caught(), self.told:
-            if not self.begun:
+            if not self.records.begun:
                 self._begin_run()
-            self._write_records()  # without what came after the checkpoint: it will come again
-            with self._events().as_default():
+            self.records.tables(self.progress)  # without what came after the checkpoint: it will come again
+            with self.records.events():
                 while self.progress.step < self.config.train.steps or not self.progress.evaluated:
                     try:
                         self._go_on()
@@ -74,39 +91,21 @@ class Training:
                         self._roll_back(divergence)
             return self._report()
 
-    def _introduction(self):
-        train, data, state = self.config.train, self.dataset, self.state
-        epochs = train.steps * train.batch_size / data.train.size
-        device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU, {os.cpu_count()} cores"
-        replicas = self.strategy.num_replicas_in_sync
-        return (
-            f"{self.config.model.flow.kind} of {state.flow.count_params():,} parameters on {data.name}: "
-            f"{data.train.size:,} training and {data.valid.size:,} validation examples\n"
-            f"{train.steps:,} steps of {train.batch_size} examples, {epochs:,.1f} epochs, "
-            f"on {replicas} replica{'s' * (replicas > 1)} ({device}"
-            + (f" in each of {self.workers.count} workers" if self.workers.count > 1 else "")
-            + f"), into {self.run.path}"
-            + (f"; goes on after step {self.progress.step:,}" if self.begun else "")
-        )
-
-    def _begin_run(self):
+    def _begin_run(self) -> None:
         whitening = self.workers.from_chief(
             lambda: fit_whitening(
                 self.state.flow,
                 self.dataset.train,
-                progress=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
+                wrap=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
             )
         )
         self.workers.set_as_chief(self.state.everything)
         self.state.start_average()
         self.progress.untrained = self.evaluator.evaluate(self.dataset.valid, limit=100)["log_prob"]
-        if self.workers.chief:
-            with self._writing():
-                self.run.write_metadata(self.state.flow.count_params(), whitening)
+        self.records.begin(self.state.flow.count_params(), whitening)
         self._save()
-        self.begun = True
 
-    def _go_on(self):
+    def _go_on(self) -> None:
         """Steps from where `progress` stands to the last one, with their evaluations and checkpoints."""
         train, progress = self.config.train, self.progress
         batches = iter(self._batches(self.calls.starts(progress.step), self.calls.size))
@@ -115,13 +114,13 @@ class Training:
             due = progress.step % train.evaluate_every == 0 or progress.step == train.steps
             if due and not progress.evaluated:
                 self._evaluate()
-            elif train.checkpoint_minutes and time.monotonic() > self.saved_at + 60 * train.checkpoint_minutes:
+            elif train.checkpoint_minutes and time.monotonic() > self.records.saved_at + 60 * train.checkpoint_minutes:
                 self._save()
             if progress.step == train.steps:
                 return
             self._one_call(batches)
 
-    def _one_call(self, batches):
+    def _one_call(self, batches: Iterator[dict[str, tf.Tensor]]) -> None:
         began = time.perf_counter()
         arguments = next(batches), tf.constant(self.calls.count(self.progress.step))
         waited = time.perf_counter() - began
@@ -142,16 +141,16 @@ class Training:
             graph = self.call.get_concrete_function(*arguments).graph
             self.told.utilization = Utilization(graph, self.config.train.network_dtype)
 
-    def _batches(self, starts, size):
+    def _batches(self, starts: list[int], size: int) -> tf.distribute.DistributedDataset:
         train = self.config.train
         return self.strategy.distribute_datasets_from_function(
             lambda pipeline: training_calls(self.dataset.train, train.batch_size, train.seed, starts, size, pipeline)
         )
 
-    def _blame(self, step, loss, norm):
+    def _blame(self, step: int, loss: float, norm: float) -> NoReturn:
         """Raises Divergence for the step that was the last. Of several workers the chief looks at its own part."""
 
-        def blamed():
+        def blamed() -> str:
             parts = self.strategy.experimental_local_results
             batch = next(iter(self._batches([step - 1], 1)))
             batch = {name: tf.concat(parts(value), axis=0)[:, 0] for name, value in batch.items()}
@@ -159,13 +158,13 @@ class Training:
 
         raise Divergence(step, f"loss {loss:g}, gradient norm {norm:g}; {self.workers.from_chief(blamed)}")
 
-    def _evaluate(self):
+    def _evaluate(self) -> None:
         """Scores the state, keeps what is good of it, and makes it a checkpoint that may be gone back to."""
         began, train, progress, flow = time.perf_counter(), self.config.train, self.progress, self.state.evaluated
         try:
             if self.statistics:
                 self.statistics.recompute()
-            score = self.evaluator.evaluate(self.dataset.valid, progress=self._stoppable)
+            score = self.evaluator.evaluate(self.dataset.valid, wrap=self._stoppable)
             row = self.workers.from_chief(lambda: self._row(score) | self.health.measure())
         except tf.errors.OpError:  # another worker is gone, and the state is whole
             self._save_what_is_new()
@@ -185,19 +184,14 @@ class Training:
         progress.times.append(times)
         progress.count, progress.loss, progress.norm = 0, 0.0, 0.0
         progress.minutes, progress.waiting = 0.0, 0.0
-        if self.workers.chief:
-            with self._writing():
-                for which in ("last", "best")[: 1 + best]:
-                    self.run.save_flow(flow, which)
-                self._write_records()
-                self._write_events(row | times)
+        self.records.evaluation(progress, flow, best)
         self._save()
         if self.told.utilization:
             self.told.utilization.measure()
         seconds = time.perf_counter() - began
         self.told.evaluation(progress.step, -row["train_log_prob"], -row["valid_log_prob"], best, seconds)
 
-    def _row(self, score):
+    def _row(self, score: dict[str, Any]) -> dict[str, Any]:
         """What metrics.csv has of the steps since the row before: all of it the same each time that they are done."""
         progress = self.progress
         train_log_prob = -progress.loss / progress.count
@@ -212,82 +206,54 @@ class Training:
             "rollbacks": len(progress.rollbacks),
         }
 
-    def _write_events(self, row):
-        step = row["step"]
-        for name, value in row.items():
-            if value is not None and name != "step":
-                tf.summary.scalar(name, value, step)
-        if has_picture(self.state.evaluated):
-            picture = sample_picture(self.state.evaluated, default_count(self.state.evaluated))
-            layout.save(picture, self.run.samples / f"step-{step:07d}.png")
-            tf.summary.image("samples", np.asarray(picture.convert("RGB"))[None], step)
-        tf.summary.flush()
-
-    def _events(self):
-        if not self.workers.chief:
-            return tf.summary.create_noop_writer()
-        with self._writing():
-            return tf.summary.create_file_writer(str(self.run.tensorboard))
-
-    def _write_records(self):
-        if not self.workers.chief:
-            return
-        with self._writing():
-            if self.progress.rows:
-                self.run.write_metrics(self.progress.rows, self.progress.times)
-            if self.progress.rollbacks:
-                self.run.write_rollbacks(self.progress.rollbacks)
-
-    def _load(self, evaluated=False):
+    def _load(self, evaluated: bool = False) -> Progress | None:
         """Sets the state to the newest checkpoint that is whole; its Progress, None where there is none."""
 
-        def load():
-            found = self.checkpoints.load(self.state.everything, evaluated)
-            return found and dataclasses.asdict(found)
+        def load() -> dict[str, Any] | None:
+            found = self.records.load(self.state.everything, evaluated)
+            return dataclasses.asdict(found) if found else None
 
         found = self.workers.from_chief(load)
-        if found:
-            self.workers.set_as_chief(self.state.everything)
-        return found and Progress(**found)
+        if found is None:
+            return None
+        self.workers.set_as_chief(self.state.everything)
+        return Progress(**found)
 
-    def _save(self):
-        if self.workers.chief:
-            with self._writing():
-                self.checkpoints.save(self.state.everything, self.progress)
-        self.saved_step, self.saved_at = self.progress.step, time.monotonic()
+    def _save(self) -> None:
+        self.records.save(self.state.everything, self.progress)
+        self.records.saved(self.progress)
 
-    def _save_what_is_new(self):
-        if self.progress.step > self.saved_step:
+    def _save_what_is_new(self) -> None:
+        if self.progress.step > self.records.saved_step:
             self._save()
 
-    def _roll_back(self, divergence):
+    def _roll_back(self, divergence: Divergence) -> None:
         """Goes back to the last state that an evaluation found good, with a lower learning rate."""
         train, before = self.config.train, self.progress.rollbacks
         if len(before) == train.rollbacks:
             times = f"{len(before) + 1} times, the last " if before else ""
-            kept = self.workers.from_chief(self._good_step)
+            kept = self.workers.from_chief(self.records.good_step)
             raise Diverged(
                 f"training diverged {times}at {divergence}; the checkpoint of step {kept} is kept; try a "
                 f"lower train.learning_rate, a longer train.warmup_steps or a smaller train.clip_norm in a new run_dir"
             )
-        self.progress = self._load(evaluated=True)
+        good = self._load(evaluated=True)
+        if good is None:
+            raise UserError(f"{self.run.path} has no checkpoint any more, expected one to go back to: {divergence}")
+        self.progress = good
         record = {"step": divergence.step, "to_step": self.progress.step, "reason": divergence.reason}
         self.progress.rollbacks = [*before, record]
         factor = train.rollback_factor ** len(self.progress.rollbacks)
         self.state.rate_factor.assign(factor)
         self._save()
-        self._write_records()
+        self.records.tables(self.progress)
         self.told.say(
             f"diverged at {divergence}\nback to step {self.progress.step:,} with the learning rate times {factor:g}, "
             f"rollback {len(before) + 1} of {train.rollbacks}"
         )
 
-    def _good_step(self):
-        return max(checkpoint.step for checkpoint in self.checkpoints.list() if checkpoint.evaluated)
-
-    def _report(self):
-        figures = self.workers.from_chief(self._score_test)
-        last = self.progress.times[-1]
+    def _report(self) -> dict[str, Any]:
+        figures, last = self.workers.from_chief(self._score_test), self.progress.times[-1]
         return figures | {
             "split": "test",
             "steps": self.config.train.steps,
@@ -300,54 +266,35 @@ class Training:
             "run_dir": str(self.run.path),
         }
 
-    def _score_test(self):
+    def _score_test(self) -> dict[str, Any]:
         best = self.run.load_flow("best")
-        figures = Evaluator(best).evaluate(self.dataset.test, progress=self._stoppable)
-        with self._writing():
-            self.run.write_score("test", figures)
+        figures = Evaluator(best).evaluate(self.dataset.test, wrap=self._stoppable)
+        self.records.score("test", figures, self.progress.step)
         return figures
 
-    def _bits(self, log_prob):
+    def _bits(self, log_prob: float) -> float | None:
         flow = self.state.flow
         return float(bits_per_dim(log_prob, flow.dimensions)) if flow.event.is_image else None
 
-    def _shown(self, loss):
+    def _shown(self, loss: float) -> str:
         bits = self._bits(-loss)
         return f"{loss:.3f} nats" if bits is None else f"{bits:.3f} bits/dim"
 
-    @contextlib.contextmanager
-    def _writing(self):
-        """A disk that is full, or a folder that is gone, is one line. The checkpoint before stays as it was."""
-        try:
-            yield
-        except (OSError, tf.errors.OpError) as error:
-            saved = f"goes on from the checkpoint of step {self.saved_step}, which is whole"
-            raise UserError(
-                f"{self.run.path} cannot be written at step {self.progress.step}: {_why(error)}; "
-                f"the same command {saved if self.begun else 'begins anew'}"
-            ) from error
-
-    def _stoppable(self, batches):
+    def _stoppable(self, batches: Iterable[tf.Tensor]) -> Iterator[tf.Tensor]:
         for batch in batches:
             self._stop_if_asked()
             yield batch
 
-    def _stop_if_asked(self):
+    def _stop_if_asked(self) -> None:
         """After a signal: saves the steps that were done, and raises. Called where `state` and `progress` agree."""
         if self.stopping.asked is None:
             return
         self._save_what_is_new()
         raise self.stopping.asked(f"stopped after step {self.progress.step}: the same command goes on from there")
 
-    def _stop_if_any_is_asked(self):
+    def _stop_if_any_is_asked(self) -> None:
         """After a signal to one of the workers all of them stop, at the same step."""
         kinds = (KeyboardInterrupt, ResumeLater)
         asked = self.workers.total(np.array([kind is self.stopping.asked for kind in kinds], np.int32))
         self.stopping.asked = next((kind for kind, count in zip(kinds, asked, strict=True) if count), None)
         self._stop_if_asked()
-
-
-def _why(error):
-    """A disk's error in few words: HDF5 adds addresses, and TensorFlow, which writes the events, a page of text."""
-    number = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else getattr(error, "errno", None)
-    return os.strerror(number) if number else reason(error)

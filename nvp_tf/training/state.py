@@ -7,18 +7,20 @@ import tensorflow as tf
 
 from nvp_tf.config.schema import Config, TrainConfig
 from nvp_tf.layers.coupling import Coupling
+from nvp_tf.layers.keras_private import OfSums, adam_moments, all_layers, handle
 from nvp_tf.layers.statistics import sum_over_replicas
 from nvp_tf.models.build import build
-from nvp_tf.models.objectives import weight_penalty
+from nvp_tf.models.flow import Flow
+from nvp_tf.models.objectives import maximum_likelihood
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up, then constant, or a half cosine to 0 at the last step; times a variable factor."""
 
-    def __init__(self, config: TrainConfig, factor):
+    def __init__(self, config: TrainConfig, factor: keras.Variable) -> None:
         self.config, self.factor = config, factor
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         config, step = self.config, tf.cast(step, tf.float32)
         rate = self.factor * config.learning_rate * tf.minimum(1.0, (step + 1) / max(config.warmup_steps, 1))
         if config.schedule == "constant":
@@ -27,24 +29,17 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return rate * 0.5 * (1 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
 
 
-class OfSums:
-    """For an optimizer of gradients that are summed over replicas already: Keras would do it once more."""
-
-    def _all_reduce_sum_gradients(self, gradients_and_variables):
-        return gradients_and_variables
-
-
 class Adam(OfSums, keras.optimizers.Adam):
     """Keras' Adam by TensorFlow's kernel, which reads and writes each variable once."""
 
-    def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
+    def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
+        first, second = adam_moments(self, variable)
         beta_1, beta_2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
         step = tf.cast(self.iterations + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
-            var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            var=handle(variable),
+            m=handle(first),
+            v=handle(second),
             beta1_power=beta_1**step,
             beta2_power=beta_2**step,
             lr=learning_rate,
@@ -55,10 +50,6 @@ class Adam(OfSums, keras.optimizers.Adam):
         )
 
 
-def _handle(variable):
-    return (variable.value if isinstance(variable, keras.Variable) else variable).handle
-
-
 class TrainingState(keras.Model):
     """All that a step reads and moves.
 
@@ -67,12 +58,12 @@ class TrainingState(keras.Model):
     rate_factor: of the learning rate; 1 until a run diverges.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config) -> None:
         super().__init__()
         train = config.train
         self.config = train
         self.flow = build(config.model, network_dtype=train.network_dtype)
-        for layer in self.flow._flatten_layers():
+        for layer in all_layers(self.flow):
             if isinstance(layer, Coupling):
                 layer.recompute = train.recompute_couplings
         self.averaged = build(config.model, network_dtype=train.network_dtype) if train.ema_decay else None
@@ -82,34 +73,30 @@ class TrainingState(keras.Model):
         self.built = True
 
     @property
-    def everything(self) -> list:
+    def everything(self) -> list[keras.Variable]:
         """Every variable there is, the optimizer's too: with them a run goes on to the bit."""
         return [*self.variables, *self.optimizer.variables]
 
     @property
-    def evaluated(self):
+    def evaluated(self) -> Flow:
         """The flow that scores and is kept: the averaged one where there is one."""
         return self.averaged or self.flow
 
-    def start_average(self):
+    def start_average(self) -> None:
         """The average of a new run is the flow as it stands."""
         if self.averaged:
             self.averaged.set_weights(self.flow.get_weights())
 
-    def replica_step(self, batch):
+    def replica_step(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """One gradient step on this replica's part of the batch.
 
-        The loss is the mean over the whole batch, so each replica divides by the global count and
-        gradients are summed; they are clipped after the sum. Both are exact for parts of unequal size.
+        The loss is the mean over the whole batch (`maximum_likelihood`), so gradients are summed; they are clipped
+        after the sum. Both are exact for parts of unequal size.
         """
         variables = self.flow.trainable_variables
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             log_prob = self.flow.log_prob(batch["x"], batch.get("noise"), training=True)
-            count = sum_over_replicas(tf.cast(tf.shape(log_prob)[0], log_prob.dtype))
-            loss = -tf.reduce_sum(log_prob) / count
-            penalty = self.config.l2 * weight_penalty(self.flow.weight_scales) / replicas
-            total = loss + penalty
+            total, loss = maximum_likelihood(log_prob, self.flow.weight_scales, self.config.l2)
         *gradients, loss = sum_over_replicas([*tape.gradient(total, variables), loss])
         norm = tf.linalg.global_norm(gradients)
         clip = self.config.clip_norm
@@ -120,8 +107,13 @@ class TrainingState(keras.Model):
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss, norm
 
-    def move_average(self):
-        """averaged += (1 - decay) (flow - averaged); the decay grows to its value over the first steps."""
+    def move_average(self) -> None:
+        """averaged += (1 - decay) (flow - averaged); the decay grows to its value over the first steps.
+
+        Nothing without an average.
+        """
+        if self.averaged is None:
+            return
         step = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.config.ema_decay, (1 + step) / (10 + step))
         for mean, value in zip(self.averaged.variables, self.flow.variables, strict=True):

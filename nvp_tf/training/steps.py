@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from nvp_tf.config.schema import Config, RealNVPConfig, VectorRealNVPConfig
+from nvp_tf.training.state import TrainingState
 
 OPERATIONS = 2.5e9  # floating-point, of a call: 50 ms of two CPU cores, after which a signal is looked for
 COMPILES_AFTER = 1000  # steps: XLA's compiler takes as long as some hundreds of them
@@ -24,7 +25,7 @@ class Calls:
         do more than one replica.
     """
 
-    def __init__(self, config: Config, parameters: int, replicas: int):
+    def __init__(self, config: Config, parameters: int, replicas: int) -> None:
         train, flow = config.train, config.model.flow
         self.steps, self.every = train.steps, train.evaluate_every
         # Each weight is multiplied once forward and twice for the gradients, at each pixel where it is a filter's.
@@ -48,7 +49,9 @@ class Calls:
         return starts
 
 
-def steps_of_a_call(state, strategy, calls):
+def steps_of_a_call(
+    state: TrainingState, strategy: tf.distribute.Strategy, calls: Calls
+) -> tf.types.experimental.PolymorphicFunction:
     """The function of (batches, count) that does `count` steps, or up to the first with a loss or norm not finite.
 
     Args:
@@ -61,22 +64,21 @@ def steps_of_a_call(state, strategy, calls):
       done, and float32 [size] losses and norms (`TrainingState.replica_step`), 0 for those that were not.
     """
 
-    def one(batches, number):
+    def one(batches: dict[str, tf.Tensor], number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return state.replica_step({name: value[:, number] for name, value in batches.items()})
 
-    def step(batches, number):
+    def step(batches: dict[str, tf.Tensor], number: tf.Tensor) -> list[tf.Tensor]:
         results = strategy.run(one, args=(batches, number))
-        if state.averaged:
-            state.move_average()
+        state.move_average()
         return [strategy.experimental_local_results(value)[0] for value in results]
 
-    def steps(batches, count):
+    def steps(batches: dict[str, tf.Tensor], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         positions = tf.range(calls.size)
 
-        def go_on(done, finite, *_):
+        def go_on(done: tf.Tensor, finite: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
             return finite & (done < count)
 
-        def body(done, _, losses, norms):
+        def body(done: tf.Tensor, _: tf.Tensor, losses: tf.Tensor, norms: tf.Tensor) -> tuple[tf.Tensor, ...]:
             loss, norm = step(batches, done)
             finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
             here = positions == done
@@ -90,5 +92,5 @@ def steps_of_a_call(state, strategy, calls):
     return tf.function(steps, autograph=False, jit_compile=calls.compiled)
 
 
-def _up(number, divisor):
+def _up(number: int, divisor: int) -> int:
     return -(-number // divisor)

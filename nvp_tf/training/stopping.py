@@ -3,6 +3,8 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Iterator
+from types import FrameType
 
 from nvp_tf.errors import ResumeLater
 
@@ -13,14 +15,14 @@ class Stopping:
     asked: the exception to end with, None while nothing has asked.
     """
 
-    def __init__(self):
-        self.asked = None
+    def __init__(self) -> None:
+        self.asked: type[KeyboardInterrupt] | None = None
 
     @contextlib.contextmanager
-    def signals_caught(self):
+    def signals_caught(self) -> Iterator[None]:
         """Within, the first signal only asks; a second one ends whatever is running at once."""
 
-        def ask(number, frame):
+        def ask(number: int, frame: FrameType | None) -> None:
             if self.asked:
                 raise KeyboardInterrupt
             self.asked = ResumeLater if number == signal.SIGTERM else KeyboardInterrupt

@@ -1,5 +1,10 @@
 """Training: a config and a data set in, a run's folder out, through whatever happens on the way."""
 
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
 from nvp_tf.config.schema import Config
 from nvp_tf.data.pipeline import check_batch_size
 from nvp_tf.data.split import DataSet
@@ -11,7 +16,13 @@ from nvp_tf.training.distributed.workers import Workers
 from nvp_tf.training.loop import Training
 
 
-def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=True) -> dict:
+def train(
+    config: Config,
+    dataset: DataSet,
+    run_dir: str | Path,
+    strategy: tf.distribute.Strategy | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
     """Trains to `config.train.steps`, from where the run directory stands, and scores the test split.
 
     Args:
@@ -50,10 +61,10 @@ def train(config: Config, dataset: DataSet, run_dir, strategy=None, progress=Tru
             return Training(config, dataset, run, strategy, workers, progress).fit()
 
 
-def _check_same(config, dataset, workers):
+def _check_same(config: Config, dataset: DataSet, workers: Workers) -> None:
     """Raises UserError in a worker that does not train what the chief does."""
     sizes = [dataset.train.size, dataset.valid.size, dataset.test.size]
-    chiefs = workers.from_chief(lambda: {"config": config.to_json(), "sizes": sizes})
+    chiefs: dict[str, Any] = workers.from_chief(lambda: {"config": config.to_json(), "sizes": sizes})
     differences = config.differences(Config.from_json(chiefs["config"]))
     if sizes != chiefs["sizes"]:
         differences += [f"examples of {dataset.name}: {sizes} != {chiefs['sizes']}"]

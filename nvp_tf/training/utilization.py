@@ -1,5 +1,7 @@
 """What part of the machine's peak a step reaches."""
 
+import tensorflow as tf
+
 from nvp_tf.training import flop, peak
 
 
@@ -11,13 +13,13 @@ class Utilization:
       dtype: of the networks.
     """
 
-    def __init__(self, graph, dtype: str):
+    def __init__(self, graph: tf.Graph, dtype: str) -> None:
         count = flop.count(graph)
         self.operations, self.peak = sum(count.values()), 0.0
-        self._largest = peak.operation(max(count, key=count.get), dtype)
+        self._largest = peak.operation(max(count, key=lambda kind: count[kind]), dtype)
         self.measure()
 
-    def measure(self):
+    def measure(self) -> None:
         """Again: what else ran the time before may be over."""
         self.peak = max(self.peak, peak.measure(*self._largest))
 

@@ -85,6 +85,18 @@ def test_model_errors(name):
         flow.decode(np.zeros((2, flow.dimensions + 1)))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_an_empty_batch_has_an_empty_answer(name):
+    flow = MODELS[name].shared
+    x = MODELS[name].inputs(3).astype("float64" if flow.pixels is None else "uint8")
+    log_prob, none = tf.function(flow.log_prob, input_signature=[tf.TensorSpec([None, *x.shape[1:]], x.dtype)]), x[:0]
+    for scores in (flow.log_prob(none), flow.log_prob(none, np.zeros(none.shape)), log_prob(none)):
+        assert scores.shape == (0,)
+    assert flow.encode(none).shape == (0, flow.dimensions)
+    assert flow.decode(np.zeros((0, flow.dimensions))).shape == flow.sample(0).shape == (0, *flow.event_shape)
+    np.testing.assert_allclose(log_prob(x), flow.log_prob(x), rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["nice_image", "realnvp_grey", "realnvp_colour"])
 def test_values_that_the_data_does_not_have(name):
     """They have probability 0, in whatever integer type they come, and do not touch their neighbours' scores."""

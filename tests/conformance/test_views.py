@@ -13,6 +13,7 @@ from nvp_tf.config.schema import VectorRealNVPConfig
 from nvp_tf.layers import masks
 from nvp_tf.layers.chain import Chain
 from nvp_tf.layers.coupling import Coupling
+from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.squeeze import Squeeze
 from nvp_tf.models.build import build
 from nvp_tf.models.tfp_views import as_bijector, as_distribution, tfb, tfd
@@ -53,7 +54,7 @@ def move(flow):
 def counted(flow):
     """Counts the calls of every coupling's network, which should be the same for all: {name: calls}."""
     calls = {}
-    couplings = [layer for layer in flow._flatten_layers() if isinstance(layer, Coupling)]
+    couplings = [layer for layer in all_layers(flow) if isinstance(layer, Coupling)]
     for layer in couplings:
 
         def call(*args, _name=layer.name, _call=layer.network.call, **kwargs):

@@ -92,7 +92,7 @@ import sys, time
 sys.path[:0] = {path!r}
 from test_preparing import image, prepare, source
 def slow(i):
-    time.sleep(0.01)
+    time.sleep(0.02)
     return image(i)
 prepare(source(slow))
 """
@@ -102,20 +102,25 @@ def start():
     return subprocess.Popen([sys.executable, "-c", SCRIPT.format(path=[os.path.dirname(__file__), *sys.path])])
 
 
-def test_a_killed_process_and_one_that_waits_for_another(own_cache):
+def test_a_killed_process_and_one_that_waits_for_another(own_cache, capsys):
     process = start()
     while not any(path.stat().st_size for path in own_cache.glob("partial-*/items.jsonl")):
         assert process.poll() is None
         time.sleep(0.005)
     waiting = threading.Thread(target=lambda: got.append(prepare(source())))
-    got = []
+    got, said = [], ""
     waiting.start()
     time.sleep(0.05)
-    assert not got  # The process has the lock,
+    assert not got  # The process has the lock, as is said
+    while "made is being prepared by another process: waiting for it\n" not in (said := said + capsys.readouterr().err):
+        assert waiting.is_alive()
+        time.sleep(0.005)
+    assert not got  # once,
     process.send_signal(signal.SIGKILL)
     process.wait()
     waiting.join(30)  # which goes with it.
     assert stored(got[0]) == expected()
+    assert (said + capsys.readouterr().err).count("waiting for it") == 1
 
 
 def test_what_cannot_be_used_is_skipped(capsys):

@@ -11,7 +11,7 @@ from nvp_tf.densities import exporting
 from nvp_tf.densities.contract import Domain
 from nvp_tf.errors import UserError
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.export import client
+from nvp_tf.exporting import client
 from nvp_tf.scoring.contract import asked
 from nvp_tf.scoring.saved_model import SavedModel
 

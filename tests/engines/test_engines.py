@@ -12,7 +12,7 @@ import nvp_tf
 from benchmarks import engines
 from benchmarks.workloads import serving
 from benchmarks.workloads.engines import ENGINES, ask
-from nvp_tf.export.export import Reference, Signatures
+from nvp_tf.exporting.export import Reference, Signatures
 
 pytestmark = pytest.mark.engines
 PAGE = (ROOT / "docs" / "engines.md").read_text()

@@ -8,7 +8,7 @@ from cases import randomize
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.registry import load_dataset
-from nvp_tf.export import export
+from nvp_tf.exporting import export
 from nvp_tf.models.build import build
 
 

@@ -15,7 +15,7 @@ from nvp_tf.config.schema import DataConfig, ModelConfig, PixelsConfig, RealNVPC
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
-from nvp_tf.export import export
+from nvp_tf.exporting import export
 from nvp_tf.models.build import build
 
 STRANGER = """

@@ -15,8 +15,8 @@ from exports import MODELS
 
 from nvp_tf.config.schema import ModelConfig, NICEConfig
 from nvp_tf.errors import UserError
-from nvp_tf.export import export, lite, lite_client, lite_gate, weights
-from nvp_tf.export.export import Reference, Signatures
+from nvp_tf.exporting import export, lite, lite_client, lite_gate, weights
+from nvp_tf.exporting.export import Reference, Signatures
 from nvp_tf.models.build import build
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 
@@ -249,7 +249,7 @@ def test_a_refused_file_leaves_no_export(written, tmp_path, monkeypatch):
         raise UserError("as if it differed")
 
     monkeypatch.setattr(export.gate, "check", lambda *_: {})
-    monkeypatch.setattr(export.lite_gate, "check", refuse)
+    monkeypatch.setattr(lite_gate, "check", refuse)
     with pytest.raises(UserError, match="as if"):
         export.export(flow, tmp_path / "model", x, [0.0])
     assert list((tmp_path / "model").iterdir()) == []

@@ -13,8 +13,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
-from nvp_tf.export import serving
-from nvp_tf.export.serving import ServingBundle
+from nvp_tf.exporting import serving
+from nvp_tf.exporting.serving import ServingBundle
 
 NAMES = ("grey", "colour", "vector")
 

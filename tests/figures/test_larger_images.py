@@ -6,6 +6,7 @@ from tiny_source import tiny_source
 
 from nvp_tf.figures import compression, concatenation, enlarged
 from nvp_tf.figures.resized import resized, with_own_statistics
+from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import ResidualConvNet
 from nvp_tf.runs.source import Unfit
 
@@ -35,8 +36,7 @@ def test_own_statistics_are_those_of_the_image(monkeypatch):
     before = source.flow.get_weights()
     adapted = with_own_statistics(resized(source, 4, 4, "figure"))
     network, same = (
-        next(part for part in flow._flatten_layers() if isinstance(part, ResidualConvNet))
-        for flow in (adapted, source.flow)
+        next(part for part in all_layers(flow) if isinstance(part, ResidualConvNet)) for flow in (adapted, source.flow)
     )
     x = np.random.default_rng(0).standard_normal((3, 2, 2, 2)).astype(np.float32)
     kept = network(x).numpy()

@@ -19,9 +19,11 @@ from nvp_tf.config.schema import (
     VectorRealNVPConfig,
     WhiteningConfig,
 )
+from nvp_tf.flatness.bijective import Power, Radial
 from nvp_tf.layers import masks
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
+from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import MLP, BatchNorm, ResidualBlock, ResidualConvNet, WeightNormConv2D
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.layers.pixels import Pixels
@@ -180,6 +182,13 @@ LAYERS = {
     "chain": case(lambda: Chain(chain_of_all(), **F64), (4, 4, 1), 0, 17),
     "chain_empty": case(lambda: Chain([], **F64), (3,), keeps_volume=True),
     "factor_out": case(factored, (4, 4, 1)),
+    "power_sharper": case(lambda: Power(0.7, 0.3, **F64), (4,)),
+    "power_flatter": case(lambda: Power(-0.4, 0.05, **F64), (2, 3)),
+    "power_without_b": case(lambda: Power(0.5, **F64), (4,)),
+    "power_flattest": case(lambda: Power(-0.3, **F64), (4,)),
+    "radial_sharper": case(lambda: Radial(1.5, 0.4, 2.5, **F64), (3,)),
+    "radial_flatter": case(lambda: Radial(0.5, 1.5, 2.5, **F64), (2, 2)),
+    "radial_line": case(lambda: Radial(0.5, 1.0, 1.5, **F64), (1,)),
 }
 
 NETWORKS = {
@@ -275,7 +284,7 @@ def has_convolutions(layer):
 
 def parts(layer):
     """The layer and every layer below it."""
-    return list(layer._flatten_layers())
+    return all_layers(layer)
 
 
 def parameters(layer: keras.layers.Layer) -> int:

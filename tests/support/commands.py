@@ -28,7 +28,7 @@ def start(command, *arguments):
 
 def finish(process):
     """(exit status, stdout, stderr)."""
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=3600)
     return process.returncode, out, err
 
 
@@ -56,7 +56,7 @@ def error_line(result):
 
 def when(process, happened):
     """Waits until `happened()`; fails where the process ends first."""
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 3600
     while not happened():
         assert process.poll() is None and time.monotonic() < deadline, finish(process)
         time.sleep(0.001)
@@ -65,7 +65,7 @@ def when(process, happened):
 def consume(script, *arguments, cwd):
     """A stranger's process: isolated, elsewhere, without this package on its path."""
     line = [sys.executable, "-I", "-c", script, *map(str, arguments)]
-    done = subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

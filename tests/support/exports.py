@@ -11,7 +11,7 @@ from cases import randomize
 
 from nvp_tf.config.schema import DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig
 from nvp_tf.data.registry import load_dataset
-from nvp_tf.export.export import Reference, Signatures
+from nvp_tf.exporting.export import Reference, Signatures
 from nvp_tf.models.build import build
 
 REAL_NVP = RealNVPConfig(scales=1, couplings=1, filters=3, blocks=1)

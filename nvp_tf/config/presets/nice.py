@@ -7,7 +7,18 @@ _EPOCHS = 1500  # The thesis does not say; the authors' first code stops there a
 _BATCH = 100
 
 
-def _preset(dataset, event_shape, images, layers, units, published, *, prior="logistic", range="unit", whiten=True):
+def _preset(
+    dataset: str,
+    event_shape: tuple[int, ...],
+    images: int,
+    layers: int,
+    units: int,
+    published: Published,
+    *,
+    prior: str = "logistic",
+    range: str = "unit",
+    whiten: bool = True,
+) -> Preset:
     model = ModelConfig(
         event_shape=event_shape,
         flow=NICEConfig(couplings=4, hidden_layers=layers, hidden_units=units),

@@ -38,4 +38,6 @@ class Preset:
         """The score to expect, in words."""
         if self.measured:
             return self.measured
+        if self.published is None:
+            return "not run here, and not in the thesis"
         return f"{self.published.test:.2f} bits/dim in the thesis, not run here"

@@ -12,7 +12,7 @@ from nvp_tf.config.schema import Config, DataConfig, ModelConfig, PixelsConfig, 
 _STEPS = {32: 80_000, 64: 60_000}
 
 
-def _preset(dataset, side, published, scales, blocks, filters=32):
+def _preset(dataset: str, side: int, published: Published, scales: int, blocks: int, filters: int = 32) -> Preset:
     model = ModelConfig(
         event_shape=(side, side, 3),
         flow=RealNVPConfig(scales=scales, couplings=3, filters=filters, blocks=blocks, epsilon=1e-6),

@@ -13,7 +13,7 @@ from nvp_tf.config.schema import (
 )
 
 
-def _photographs(side, data, filters, steps, batch_size, every):
+def _photographs(side: int, data: DataConfig, filters: int, steps: int, batch_size: int, every: int) -> Config:
     """Four scales for colour photographs, of which an eighth of the latents reaches the last."""
     return Config(
         model=ModelConfig(

@@ -3,10 +3,13 @@
 import json
 import os
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nvp_tf.errors import UserError
 
+Value = TypeVar("Value")
 _FIRST_PORT = 20000  # under Slurm, which gives none
 
 
@@ -26,7 +29,7 @@ class Cluster:
         return host_and_port(self.addresses[self.index])[1]
 
 
-def find_cluster(environment=os.environ) -> Cluster:
+def find_cluster(environment: Mapping[str, str] = os.environ) -> Cluster:
     """The cluster that the environment names; TF_CONFIG comes before Slurm.
 
     Raises:
@@ -47,7 +50,7 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _of_tf_config(text):
+def _of_tf_config(text: str) -> Cluster:
     """{"cluster": {"worker": [address, ...]}, "task": {"type": "worker", "index": 0}}; a "chief" comes first."""
     expected = '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": 0}}'
     try:
@@ -61,8 +64,8 @@ def _of_tf_config(text):
     others = set(jobs) - {"chief", "worker"}
     if others:
         raise UserError(f"TF_CONFIG has a job {sorted(others)[0]!r}, expected worker, and chief for the first of them")
-    wrong = [address for address in addresses if not re.fullmatch(r"\S+:\d{1,5}", address)]
-    if wrong or len(set(addresses)) < len(addresses):
+    whole = all(re.fullmatch(r"\S+:\d{1,5}", address) for address in addresses)
+    if not whole or len(set(addresses)) < len(addresses):
         raise UserError(f"TF_CONFIG has the addresses {', '.join(addresses)}, expected HOST:PORT, each another one")
     if kind not in jobs or not isinstance(index, int) or not 0 <= index < len(jobs[kind]):
         counts = " and ".join(f"{len(jobs[job])} {job}" for job in jobs) or "nothing"
@@ -70,15 +73,15 @@ def _of_tf_config(text):
     return Cluster(addresses, index if kind == "chief" else len(chiefs) + index)
 
 
-def _of_slurm(environment):
+def _of_slurm(environment: Mapping[str, str]) -> Cluster:
     """One worker a task. Tasks fill one node after the other, srun's own order; ports are counted up on each node."""
 
-    def value(name, read):
+    def value(name: str, read: Callable[[str], Value]) -> Value:
         try:
             return read(environment[name])
         except KeyError:
             raise UserError(f"{name} is not set: start --strategy=multiworker by Slurm's srun") from None
-        except (ValueError, AttributeError):
+        except ValueError:
             raise UserError(f"{name} is {environment[name]!r}, which is not what Slurm sets") from None
 
     hosts, counts = value("SLURM_STEP_NODELIST", hosts_of), value("SLURM_STEP_TASKS_PER_NODE", counts_of)
@@ -98,7 +101,7 @@ def _of_slurm(environment):
 
 def hosts_of(text: str) -> list[str]:
     """Slurm's short form of host names: "n[1-2,07],m5" is n1, n2, n07, m5."""
-    found = []
+    found: list[str] = []
     for part in re.findall(r"(?:[^,\[\]]|\[[^\]]*\])+", text):
         names = [""]
         for plain, ranges in re.findall(r"([^\[\]]+)|\[([^\]]*)\]", part):
@@ -112,11 +115,14 @@ def counts_of(text: str) -> list[int]:
     return [int(n) for n, times in (_count(part) for part in text.split(",")) for _ in range(int(times or 1))]
 
 
-def _count(text):
-    return re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", text).groups()
+def _count(text: str) -> tuple[str, str | None]:
+    found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", text)
+    if found is None:
+        raise ValueError(f"{text!r} is no count")
+    return found[1], found[2]
 
 
-def _numbers(text):
+def _numbers(text: str) -> Iterator[str]:
     for part in text.split(","):
         first, _, last = part.partition("-")
         yield from (str(n).zfill(len(first)) for n in range(int(first), int(last or first) + 1))

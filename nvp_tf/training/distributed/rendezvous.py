@@ -13,6 +13,8 @@ import contextlib
 import json
 import socket
 import time
+from collections.abc import Callable, Collection
+from typing import Any
 
 from nvp_tf.errors import UserError
 from nvp_tf.training.distributed.cluster import Cluster, host_and_port
@@ -20,7 +22,7 @@ from nvp_tf.training.distributed.cluster import Cluster, host_and_port
 _ANSWER = 5.0  # seconds for the other end to answer, when it is there
 
 
-def meet(cluster: Cluster, seconds: float, say=lambda line: None):
+def meet(cluster: Cluster, seconds: float, say: Callable[[str], None] = lambda line: None) -> None:
     """Returns once every worker is here.
 
     Args:
@@ -39,9 +41,9 @@ def meet(cluster: Cluster, seconds: float, say=lambda line: None):
         _come(cluster, deadline, seconds, say)
 
 
-def _receive(cluster, deadline, seconds, say):
+def _receive(cluster: Cluster, deadline: float, seconds: float, say: Callable[[str], None]) -> None:
     """The chief's part."""
-    come = {}
+    come: dict[int, socket.socket] = {}
     try:
         family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
         door = socket.create_server(
@@ -75,7 +77,7 @@ def _receive(cluster, deadline, seconds, say):
                 raise UserError(f"{_named(cluster, come)} did not come within {seconds:g} s (--worker_timeout)")
 
 
-def _come(cluster, deadline, seconds, say):
+def _come(cluster: Cluster, deadline: float, seconds: float, say: Callable[[str], None]) -> None:
     """What the others do. Where a chief of before is still ending, or the host is not known yet: again."""
     told = False
     while time.monotonic() < deadline:
@@ -99,24 +101,25 @@ def _come(cluster, deadline, seconds, say):
     )
 
 
-def _named(cluster, come):
+def _named(cluster: Cluster, come: Collection[int]) -> str:
     missing = [f"{number} ({cluster.addresses[number]})" for number in range(1, cluster.size) if number not in come]
     few = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
     return f"worker{'s' * (len(missing) > 1)} {few}"
 
 
-def _ask(other, question):
+def _ask(other: socket.socket, question: str) -> Any:
     """The answer; None where there is no sense in it, or nobody."""
     with contextlib.suppress(OSError):
         _send(other, question)
         return _line(other)
+    return None
 
 
-def _send(other, value):
+def _send(other: socket.socket, value: object) -> None:
     other.sendall(json.dumps(value).encode() + b"\n")
 
 
-def _line(other):
+def _line(other: socket.socket) -> Any:
     """The next line's value; None where it is none of ours, such as another program's greeting."""
     received = b""
     while not received.endswith(b"\n") and len(received) < 1000:
@@ -126,3 +129,4 @@ def _line(other):
         received += byte
     with contextlib.suppress(ValueError):
         return json.loads(received)
+    return None

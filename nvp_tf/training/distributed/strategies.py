@@ -14,7 +14,7 @@ from nvp_tf.training.distributed.rendezvous import meet
 _BEGIN = 120  # seconds for TensorFlow's servers to find each other, after all workers have met
 
 
-def make_strategy(name, worker_timeout=600.0):
+def make_strategy(name: str, worker_timeout: float = 600.0) -> tf.distribute.Strategy:
     """A `tf.distribute` strategy by name.
 
     Args:
@@ -31,13 +31,13 @@ def make_strategy(name, worker_timeout=600.0):
 
 
 @functools.cache
-def _mirrored():
+def _mirrored() -> tf.distribute.MirroredStrategy:
     # One a process: each strategy numbers its collectives from the same start, and TensorFlow remembers
     # their shapes by number, so that a second strategy with another model fails on two devices.
     return tf.distribute.MirroredStrategy()
 
 
-def _multiworker(worker_timeout):
+def _multiworker(worker_timeout: float) -> tf.distribute.MultiWorkerMirroredStrategy:
     cluster = find_cluster()
     meet(cluster, worker_timeout, lambda line: print(line, file=sys.stderr, flush=True))
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(

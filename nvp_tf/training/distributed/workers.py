@@ -6,12 +6,16 @@ and those that come from here. A decision of one alone would leave the others wa
 
 import contextlib
 import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from nvp_tf.errors import WorkerLost, reason
 
+Value = TypeVar("Value")
 _PIECE = 16 << 20  # bytes sent at a time
 _GONE = (
     tf.errors.UnavailableError,
@@ -34,12 +38,14 @@ class Workers:
       count: how many there are. index: which of them this is. chief: whether it is the one that keeps the run.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
         resolver = strategy.cluster_resolver
         spec = resolver.cluster_spec().as_dict() if resolver else {}
-        self.count, self.index = (len(spec["worker"]), resolver.task_id) if spec else (1, 0)
+        self.count: int = len(spec["worker"]) if spec else 1
+        self.index: int = resolver.task_id if spec else 0
         self.chief = self.index == 0
-        self._sums = {}  # a function for each shape: TensorFlow remembers what shape a collective has
+        # A function for each shape: TensorFlow remembers what shape a collective has.
+        self._sums: dict[tuple, tf.types.experimental.ConcreteFunction] = {}
         self._strategy = strategy
 
     def total(self, values: np.ndarray) -> np.ndarray:
@@ -51,17 +57,17 @@ class Workers:
             self._sums[kind] = tf.function(self._reduce, autograph=False).get_concrete_function(tf.TensorSpec(*kind))
         return self._sums[kind](tf.constant(values)).numpy()
 
-    def _reduce(self, values):
+    def _reduce(self, values: tf.Tensor) -> tf.Tensor:
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
 
-    def from_chief(self, make):
+    def from_chief(self, make: Callable[[], Value]) -> Value:
         """What `make()`, which the chief alone calls, returned: a value of JSON, and equal in each worker."""
         if self.count == 1:
             return make()
         sent = json.dumps(make()).encode() if self.chief else b""
         return json.loads(self._bytes_from_chief(sent))
 
-    def set_as_chief(self, variables):
+    def set_as_chief(self, variables: Sequence[keras.Variable]) -> None:
         """Sets the variables to those of the chief, to the bit."""
         if self.count == 1:
             return
@@ -73,7 +79,7 @@ class Workers:
             variable.assign(new.reshape(value.shape))
             start += value.nbytes
 
-    def _bytes_from_chief(self, sent):
+    def _bytes_from_chief(self, sent: bytes) -> bytes:
         [size] = self.total(np.array([len(sent)]))
         pieces = []
         for start in range(0, size, _PIECE):
@@ -84,7 +90,7 @@ class Workers:
         return b"".join(piece.tobytes() for piece in pieces)[:size]
 
     @contextlib.contextmanager
-    def noticed(self):
+    def noticed(self) -> Iterator[None]:
         """Where another worker ends or is silent, TensorFlow says so amid what is computed; here it becomes the end."""
         try:
             yield

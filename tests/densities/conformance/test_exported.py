@@ -8,7 +8,7 @@ from density_cases import ALL, some
 
 from nvp_tf.densities import exporting, registry
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.export import client
+from nvp_tf.exporting import client
 from nvp_tf.scoring.contract import asked
 
 

@@ -1,0 +1,142 @@
+"""An export for phones: LiteRT (TensorFlow Lite) files of built-in ops alone.
+
+model.tflite           float32
+model_float16.tflite   the weights of convolutions and dense layers in float16
+model_int8.tflite      those weights in int8, and what they are multiplied with rounded to int8 as it comes
+
+    log_prob   images              ->  log_prob [n] nats, bits_per_dim [n]
+    score      images              ->  log_prob, bits_per_dim, percentile, typicality [n]
+    encode     images              ->  latents [n, D]
+    decode     latents             ->  images, valid bool [n]
+    sample     noise, temperature  ->  images, valid bool [n]
+
+As in the SavedModel (`signatures.py`), but n is at least 1, and nothing is drawn or refused here: noise
+float32 [n, D] are draws of the prior, and images of latents that are nan or infinite, or of a temperature that is
+not positive, are black and not `valid`. Vectors: they are nan there, and there is no `valid`.
+"""
+
+import contextlib
+import io
+import logging
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_quantizer import qtyping
+from ai_edge_quantizer.algorithm_manager import AlgorithmName
+from ai_edge_quantizer.quantizer import Quantizer
+from tensorflow.lite.python.convert_phase import ConverterError
+
+from nvp_tf.errors import UserError
+from nvp_tf.exporting.signatures import Signatures
+
+FLOAT32, FLOAT16, INT8 = FILES = "model.tflite", "model_float16.tflite", "model_int8.tflite"
+_OPERATIONS = qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.FULLY_CONNECTED
+_LEAST = 1024  # weights of a layer in int8; those of fewer lose more than they save
+
+
+def write(signatures: Signatures, folder: Path) -> None:
+    """Writes the three files. The signatures of a file share its weights.
+
+    Args:
+      signatures: the `Signatures` of the SavedModel, both of whose directions are traced already.
+      folder: where to.
+
+    Raises:
+      UserError: a layer that needs more than built-in ops.
+    """
+    functions = _functions(signatures)
+    with tempfile.TemporaryDirectory() as saved:
+        signatures.save(saved, functions)
+        model = _converted(saved, list(functions))
+    for name, content in {FLOAT32: model, FLOAT16: _float16(model), INT8: _int8(model)}.items():
+        (folder / name).write_bytes(content)
+
+
+def _converted(saved_model: str, signature_keys: list[str]) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=signature_keys)
+    try:
+        return converter.convert()
+    except ConverterError as error:
+        ops = ", ".join(re.findall(r"(?:Select|Custom) ops: (.*)", str(error))) or str(error).splitlines()[0]
+        raise UserError(f"{FLOAT32} can have built-in ops alone, and of this model there is none for {ops}") from None
+
+
+def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """Name -> tf.function."""
+    event = signatures.flow.event
+
+    def log_prob(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return signatures.scores(signatures.forward(_exact(values), signatures.pattern)[1])
+
+    def score(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return signatures.ranked(log_prob(values))
+
+    def encode(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"latents": signatures.forward(_exact(values), signatures.cell_centre)[0]}
+
+    def decode(latents: tf.Tensor) -> dict[str, tf.Tensor]:
+        latents = _exact(latents)
+        valid = tf.reduce_all(tf.abs(latents) < np.inf, axis=1)
+        values = signatures.inverse(latents)
+        rows = tf.reshape(valid, [-1] + [1] * (values.shape.rank - 1))
+        # Selected as float32: no built-in op does it among uint8.
+        shown = tf.where(rows, tf.cast(values, tf.float32), 0.0 if event.is_image else np.nan)
+        return {event.name: tf.cast(shown, values.dtype)} | ({"valid": valid} if event.is_image else {})
+
+    def sample(noise: tf.Tensor, temperature: tf.Tensor) -> dict[str, tf.Tensor]:
+        return decode(noise * tf.where(temperature > 0, temperature, np.nan))
+
+    noise, temperature = tf.TensorSpec(signatures.latents.shape, name="noise"), tf.TensorSpec((), name="temperature")
+    return {
+        "log_prob": tf.function(log_prob, [signatures.values]),
+        "score": tf.function(score, [signatures.values]),
+        "encode": tf.function(encode, [signatures.values]),
+        "decode": tf.function(decode, [signatures.latents]),
+        "sample": tf.function(sample, [noise, temperature]),
+    }
+
+
+def _exact(values: tf.Tensor) -> tf.Tensor:
+    """`values`, through copies that fail where there are no rows, or other sides than the signature's.
+
+    A runtime checks the dtype alone: it would score three channels in the place of one, and an empty batch
+    breaks XNNPACK's memory. XNNPACK leaves int32 and plain uint8 to others, so that this fails before it.
+    """
+    bits = values if values.dtype.is_integer else tf.bitcast(values, tf.int32)
+    side = bits.shape[1]
+    first = tf.concat([bits[:1], tf.zeros([1, *bits.shape[1:]], bits.dtype)], axis=1)[:, :side]  # fails on no rows
+    bits = tf.concat([bits, first], axis=0)[:-1]  # fails on other sides
+    return bits if values.dtype.is_integer else tf.bitcast(bits, values.dtype)
+
+
+def _float16(model: bytes) -> bytes:
+    # The converter's own way takes all constants: a model of photographs is 5 nats off for it, not 0.4.
+    quantizer = Quantizer(model)
+    for operation in _OPERATIONS:
+        quantizer.add_weight_only_config(".*", operation, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)
+    return _quantized(quantizer)
+
+
+def _int8(model: bytes) -> bytes:
+    quantizer = Quantizer(model)
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=qtyping.TensorQuantizationConfig(8, granularity=qtyping.QuantGranularity.CHANNELWISE),
+        compute_precision=qtyping.ComputePrecision.INTEGER,
+        min_weight_elements=_LEAST,
+    )
+    for operation in _OPERATIONS:
+        quantizer.update_quantization_recipe(".*", operation, config)
+    return _quantized(quantizer)
+
+
+def _quantized(quantizer: Quantizer) -> bytes:
+    # It warns of weights that signatures share, and shows its progress whatever it is told.
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return quantizer.quantize(enable_progress_report=False).quantized_model
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,117 @@
+"""The gate of an export's LiteRT files: what they answer in fresh processes, held against the live model."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nvp_tf.errors import UserError
+from nvp_tf.evaluation.reference import Reference
+from nvp_tf.event import Event
+from nvp_tf.exporting import lite_client
+from nvp_tf.exporting.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, largest_gap, nats_bound
+from nvp_tf.exporting.lite import FILES, FLOAT32
+from nvp_tf.models.flow import Flow
+from nvp_tf.scoring.contract import FEW, LITE_QUESTIONS, asked
+
+LOG_PROB_BOUND = 1e-2  # nats, or 4 units in the last place; of the float32 file
+EXAMPLES = 256
+_FOREIGN = {"nvp_tf", "tensorflow", "keras", "tensorflow_probability"}
+
+
+def check(flow: Flow, reference: Reference, folder: Path, examples: np.ndarray) -> dict[str, dict[str, Any]]:
+    """What the files in `folder` answer, each in a process that has LiteRT and NumPy alone.
+
+    Args:
+      flow, reference: what they were made of.
+      folder: where `lite.write` wrote them.
+      examples: held-out [n, *event_shape], of which the first 256 are asked about.
+
+    Returns:
+      {file: size_bytes; largest and mean differences of log_prob (nats) and the largest ones of its percentile and
+      of latents from the live model; pixels_not_round_tripped, the share of pixels that decode(encode(x)) changes
+      (vectors: the largest difference); images_per_second}.
+
+    Raises:
+      UserError: a difference of the float32 file above its bound; of the others, a number that is none.
+    """
+    x = np.asarray(examples)[:EXAMPLES]
+    live = {
+        "log_prob": flow.log_prob(x).numpy(),
+        "latents": flow.encode(x).numpy(),
+        "sample": flow.decode(lite_client.draws(flow.dimensions) * lite_client.TEMPERATURE).numpy(),
+    }
+    return {name: _check(folder / name, x, live, flow.event, reference) for name in FILES}
+
+
+def _check(
+    file: Path, x: np.ndarray, live: dict[str, np.ndarray], event: Event, reference: Reference
+) -> dict[str, Any]:
+    told, answers = ask(lite_client.__file__, file, x, asked(LITE_QUESTIONS, event), file.name, _FOREIGN)
+    name = event.name
+    scores, decoded = answers["log_prob/log_prob"], answers[f"decode/{name}"]
+    gaps = {
+        "log_prob": largest_gap(scores, live["log_prob"]),
+        "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_one", "by_seven")),
+        "latents": largest_gap(answers["encode/latents"], live["latents"]),
+        "round_trip": largest_gap(decoded, x),
+        "sample": largest_gap(answers[f"sample/{name}"], live["sample"]),
+    }
+    nats = nats_bound(LOG_PROB_BOUND, live["log_prob"])
+    bounds = {
+        "log_prob": nats,
+        "log_prob_by_batch": nats,
+        "latents": LATENT_BOUND,
+        "round_trip": 0.0 if event.is_image else VECTOR_ROUND_TRIP_BOUND,
+        "sample": 1.0 if event.is_image else LATENT_BOUND,  # a value on a cell's border falls to either side
+    }
+    for what, bound in bounds.items():
+        bound = bound if file.name == FLOAT32 else float(np.finfo(np.float32).max)
+        if not gaps[what] <= bound:
+            raise UserError(f"{file.name}'s {what} differs by {gaps[what]:g}, expected at most {bound:g}")
+    _check_score(file, answers, reference)
+    _check_invalid(file, answers, name)
+    finite = np.isfinite(live["log_prob"])
+    figures = {
+        "size_bytes": file.stat().st_size,
+        "largest_log_prob_difference": gaps["log_prob"],
+        "mean_log_prob_difference": float(np.abs(scores[finite] - live["log_prob"][finite]).mean()),
+        "largest_percentile_difference": largest_gap(
+            answers["score/percentile"], reference.percentile(live["log_prob"])
+        ),
+        "largest_latents_difference": gaps["latents"],
+    }
+    if event.is_image:
+        figures["pixels_not_round_tripped"] = float((decoded != x).mean())
+    else:
+        figures["largest_round_trip_difference"] = gaps["round_trip"]
+    return figures | {"images_per_second": told["images_per_second"]}
+
+
+def _check_score(file: Path, answers: dict[str, np.ndarray], reference: Reference) -> None:
+    scores = answers["score/log_prob"]
+    expected = {
+        "log_prob": answers["log_prob/log_prob"],
+        "percentile": reference.percentile(scores),
+        "typicality": reference.typicality(scores),
+    }
+    for what, values in expected.items():
+        if not np.allclose(answers[f"score/{what}"], values, rtol=1e-5, atol=1e-3):
+            gap = largest_gap(answers[f"score/{what}"], values)
+            raise UserError(f"{file.name}'s {what} of score is not what it should be: it differs by {gap:g}")
+
+
+def _check_invalid(file: Path, answers: dict[str, np.ndarray], name: str) -> None:
+    """What is no number can be seen to be none, and what is one is not."""
+    for what, expected in {
+        "decode": [True],
+        "sample": [True],
+        "frozen": [False],
+        "broken": [False, False, True],
+    }.items():
+        values = answers[f"{what}/{name}"]
+        found = answers.get(f"{what}/valid", np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+        if not np.array_equal(found, np.broadcast_to(expected, len(values))):
+            raise UserError(
+                f"{file.name}'s {what}: {int(found.sum())} of {len(found)} rows are valid, expected another"
+            )

@@ -1,0 +1,46 @@
+"""Results that are kept one by one as they are found, so that an interrupted report goes on where it was."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from nvp_tf.errors import UserError
+from nvp_tf.files import json_text, read_json, write_text
+
+Json = dict | list | str | float | int | bool | None
+
+
+class Kept:
+    """A JSON file of results, written whole after each.
+
+    Args:
+      file: its path; what is there is taken up if it is made of the same.
+      made_of: what the results depend on; other values begin anew.
+    """
+
+    def __init__(self, file: Path, made_of: dict):
+        self.file = Path(file)
+        self.values: dict[str, Json] = {}
+        before = self._read()
+        self.taken_up = before.get("made_of") == made_of
+        if self.taken_up:
+            self.values = before["results"]
+        self.made_of = made_of
+
+    def get(self, name: str, compute: Callable[[], Json]) -> Json:
+        """The result of that name, computed and written if it is not there."""
+        if name not in self.values:
+            self.values[name] = compute()
+            self.write()
+        return self.values[name]
+
+    def write(self) -> None:
+        write_text(self.file, json_text({"made_of": self.made_of, "results": self.values}, indent=1) + "\n")
+
+    def _read(self) -> dict:
+        if not self.file.is_file():
+            return {}
+        try:
+            return read_json(self.file.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.file} is corrupt: {error}; remove it to begin anew") from None

@@ -1,0 +1,1 @@
+"""What the theorems and sections of chapter 3 state, beside what is measured: one file each."""

@@ -1,0 +1,29 @@
+"""What is used of Keras that is not public: the one place to look at after an upgrade (3.15 now)."""
+
+import keras
+import tensorflow as tf
+
+Variable = keras.Variable | tf.Variable
+
+
+def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layer and every layer below it."""
+    return list(layer._flatten_layers())
+
+
+class OfSums:
+    """For an optimizer of gradients that are summed over replicas already: Keras would do it once more."""
+
+    def _all_reduce_sum_gradients(self, gradients_and_variables: list[tuple]) -> list[tuple]:
+        return gradients_and_variables
+
+
+def adam_moments(optimizer: keras.optimizers.Adam, variable: Variable) -> tuple[Variable, Variable]:
+    """Adam's first and second moment of a variable's gradient."""
+    index = optimizer._get_variable_index(variable)
+    return optimizer._momentums[index], optimizer._velocities[index]
+
+
+def handle(variable: Variable) -> tf.Tensor:
+    """The resource that a Keras variable or TensorFlow's own is kept in."""
+    return (variable.value if isinstance(variable, keras.Variable) else variable).handle
