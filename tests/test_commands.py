@@ -17,8 +17,9 @@ from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import from_arrays
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
-from nvp_tf.runs.opened import check_fits, train
+from nvp_tf.runs.opened import check_fits
 from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.training.train import train
 
 DIGITS = "--preset=realnvp_digits"
 # (what the line says, command, flags): answered before TensorFlow is imported.
