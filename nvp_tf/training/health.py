@@ -33,7 +33,7 @@ class Health:
         self.measured = flow if config.train.network_dtype == "float32" else build(config.model)
         x = next(iter(evaluation_batches(split, EXAMPLES, EXAMPLES)))
         discrete = flow.event.is_image
-        self.v = flow.pixels.dequantize(x, flow.CELL_CENTRE) if discrete else tf.cast(x, flow.compute_dtype)
+        self.v = tf.cast(flow.to_reals(x, flow.CELL_CENTRE), flow.compute_dtype)
         self.unit = 1.0 if discrete else float(np.std(self.v)) or 1.0
         self.bounds = {"round_trip_error": PIXEL_BOUND if discrete else VECTOR_BOUND, "log_det_error": LOG_DET_BOUND}
         self._both_ways = tf.function(self._there_and_back, autograph=False)
