@@ -11,7 +11,7 @@ from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.config.schema import Config, DataConfig
 
 if TYPE_CHECKING:
-    import os
+    from pathlib import Path
 
     import numpy as np
 
@@ -28,7 +28,7 @@ def preset(name: str, *assignments: str) -> Config:
     return get_preset(name).config.override(assignments)
 
 
-def load(run_dir: str | os.PathLike, weights: str = "best") -> Flow:
+def load(run_dir: str | Path, weights: str = "best") -> Flow:
     """The Flow of a run, with its "best" or "last" weights.
 
     Raises:
@@ -39,7 +39,7 @@ def load(run_dir: str | os.PathLike, weights: str = "best") -> Flow:
     return RunDir(run_dir).load_flow(weights)
 
 
-def train(config: Config, data: np.ndarray | DataSet, run_dir: str | os.PathLike, progress: bool = True) -> Flow:
+def train(config: Config, data: np.ndarray | DataSet, run_dir: str | Path, progress: bool = True) -> Flow:
     """Trains on a person's own data, and gives the Flow with the best validation score.
 
     Args:
@@ -91,7 +91,7 @@ def evaluate(
 
 
 def export(
-    flow: Flow, data: np.ndarray | DataSet, folder: str | os.PathLike, examples: int = 1000, tflite: bool = True
+    flow: Flow, data: np.ndarray | DataSet, folder: str | Path, examples: int = 1000, tflite: bool = True
 ) -> dict:
     """Writes folder/<version>, a SavedModel that has been held against the flow, as `nvp_tf export` does for a run.
 

@@ -52,7 +52,7 @@ def load_dataset(config: DataConfig) -> DataSet:
     return dataclasses.replace(data, train=Flipped(data.train))
 
 
-def _load(config):
+def _load(config: DataConfig) -> DataSet:
     if config.name in _LOADERS:
         return _LOADERS[config.name](config)
     if config.name == ARRAYS or (config.data_dir and Path(config.data_dir).is_file()):

@@ -100,8 +100,8 @@ def number(value: float | None, decimals: int | None = None) -> str:
     if value is None:
         return _BLANK
     if decimals is None:
-        decimals = max(0, 2 - len(f"{abs(value):.0f}") + (abs(value) < 1))
-        return f"{value:,.{decimals}f}" if abs(value) >= 0.01 else f"{value:.1e}"
+        decimals = max(0, 2 - len(f"{abs(value):.0f}") + (abs(value) < 1)) if value else 0
+        return f"{value:,.{decimals}f}" if abs(value) >= 0.01 or not value else f"{value:.1e}"
     return f"{value:.{decimals}f}"
 
 

@@ -36,10 +36,10 @@ class Evaluator:
     def __init__(self, flow: Flow, batch_size: int = 100, workers: Sharers | None = None) -> None:
         self.flow, self.batch_size, self.workers = flow, batch_size, workers
         dtype = tf.uint8 if flow.event.is_image else flow.compute_dtype
-        noise = tf.TensorSpec(flow.event_shape)
+        noise = tf.TensorSpec(flow.event.shape)
         self._log_prob = tf.function(
             lambda x, noise: flow.log_prob(x, noise),
-            input_signature=[tf.TensorSpec((None, *flow.event_shape), dtype), noise],
+            input_signature=[tf.TensorSpec((None, *flow.event.shape), dtype), noise],
             autograph=False,  # nothing of it needs to be rewritten, which takes as long as tracing it
         )
 

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 Shape = tuple[int, ...]  # of one example, without the batch
-BatchShape = tuple[int | None, ...]  # with it
+BatchShape = tuple[Any, ...]  # (None, *event): how many examples is not known
 ValueAndLogDet = tuple[tf.Tensor, tf.Tensor]
 LogDets = list[tuple[str, tf.Tensor]]  # of layers by name
 
@@ -36,7 +36,7 @@ class Bijective(keras.layers.Layer):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.event_shape: Shape | None = None  # of x, without the batch; set by build
+        self.event_shape: Shape = None  # type: ignore[assignment]  # of x, without the batch; set by build
 
     def build(self, input_shape: BatchShape) -> None:
         self.event_shape = tuple(input_shape[1:])

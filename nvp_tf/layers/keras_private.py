@@ -1,9 +1,11 @@
 """What is used of Keras that is not public: the one place to look at after an upgrade (3.15 now)."""
 
+from typing import TypeAlias
+
 import keras
 import tensorflow as tf
 
-Variable = keras.Variable | tf.Variable
+Variable: TypeAlias = keras.Variable | tf.Variable
 
 
 def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:

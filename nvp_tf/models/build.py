@@ -1,7 +1,8 @@
 """Recipes: from a config to a built Flow."""
 
 import math
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.priors import PRIORS
 
-Dtype = str | keras.DTypePolicy
+Dtype: TypeAlias = str | keras.DTypePolicy
 Layer = TypeVar("Layer", bound=keras.layers.Layer)
 
 
@@ -109,16 +110,17 @@ class _RealNVP:
         if self.config.checkerboard == "packed" and height % 2 == 0 and width % 2 == 0:
             packed = self.channels((height // 2, width // 2, 4 * channels), filters, count, name)
             return [self.layer(Squeeze, "ordered"), *packed, self.layer(Unsqueeze, "ordered")]
-        layers = []
+        layers: list[Bijective] = []
         for i in range(count):
-            mask = masks.checkerboard(*shape, swap=i % 2 == 1)
+            mask = masks.checkerboard(height, width, channels, swap=i % 2 == 1)
             layers += self.coupling(mask, filters, 2 * channels, f"{name}_{i}", network_mask=mask)
         return layers
 
     def channels(self, shape: Shape, filters: int, count: int, name: str) -> list[Bijective]:
-        layers = []
+        height, width, channels = shape
+        layers: list[Bijective] = []
         for i in range(count):
-            mask = masks.channel(*shape, swap=i % 2 == 1)
+            mask = masks.channel(height, width, channels, swap=i % 2 == 1)
             layers += self.coupling(mask, filters, 2 * int((~mask[0, 0]).sum()), f"{name}_{i}")
         return layers
 
@@ -139,4 +141,8 @@ class _RealNVP:
         return cls(*args, dtype=self.dtype, **kwargs)
 
 
-RECIPES = {NICEConfig: nice, VectorRealNVPConfig: vector_real_nvp, RealNVPConfig: real_nvp}
+RECIPES: dict[type, Callable[..., list[Bijective]]] = {
+    NICEConfig: nice,
+    VectorRealNVPConfig: vector_real_nvp,
+    RealNVPConfig: real_nvp,
+}

@@ -1,6 +1,6 @@
 """A density as Keras trains it: `compile`, `fit`, `evaluate` and `predict` by maximum likelihood."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -8,7 +8,7 @@ import tensorflow as tf
 from nvp_tf.errors import UserError
 from nvp_tf.models.objectives import bits_per_dim, maximum_likelihood, weight_penalty
 
-Data = tf.Tensor | tuple[tf.Tensor | None, ...]  # x, (x,) or (x, None, weights), as Keras hands a batch over
+Data: TypeAlias = tf.Tensor | tuple[tf.Tensor | None, ...]  # x, (x,) or (x, None, weights), as Keras hands a batch over
 
 
 class MaximumLikelihood(keras.Model):

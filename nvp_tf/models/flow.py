@@ -1,7 +1,7 @@
 """A density model: a bijection from data to latents and a prior over the latents."""
 
 import math
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ from nvp_tf.models.fitting import MaximumLikelihood
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.models.priors import Prior
 
-Values = np.ndarray | tf.Tensor
+Values: TypeAlias = np.ndarray | tf.Tensor
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
@@ -100,7 +100,8 @@ class Flow(MaximumLikelihood):
     def forward(self, x: Values, noise: Values | float, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """(latents [n, D], log_prob [n]) of one pass, n at least 1; arguments as of `log_prob`."""
         x = self._check(x)
-        all_inside = self.pixels is None or (x.dtype == tf.uint8 and self.pixels.levels == 256)
+        levels = self.event.levels
+        all_inside = levels is None or (x.dtype == tf.uint8 and levels == 256)
         x = tf.cast(x, self.compute_dtype)  # hardly another engine clips or compares uint8
         v = self.to_reals(x, noise)
         z, log_det = self.bijector.forward(v, training)
@@ -108,7 +109,7 @@ class Flow(MaximumLikelihood):
         latents = tf.reshape(z, [-1, self.dimensions])
         if all_inside:
             return latents, log_prob
-        inside = tf.reduce_all((x >= 0) & (x < self.pixels.levels), axis=list(range(1, x.shape.rank)))
+        inside = tf.reduce_all((x >= 0) & (x < levels), axis=list(range(1, x.shape.rank)))
         # + 0 or -inf, as the log of what is known: the converter to LiteRT makes a number of an infinite constant.
         return latents, log_prob + tf.math.log(tf.cast(inside, log_prob.dtype))
 

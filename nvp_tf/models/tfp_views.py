@@ -11,7 +11,7 @@ each result with what it depended on, and uses it again only if a new run would 
 
 import itertools
 import weakref
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -27,7 +27,7 @@ tfb, tfd = tfp.bijectors, tfp.distributions
 BASES = {Normal: tfd.Normal, Logistic: tfd.Logistic}
 
 
-def as_bijector(source: Bijective | Flow | tfb.Bijector) -> tfb.Bijector:
+def as_bijector(source: "Bijective | Flow | tfp.bijectors.Bijector") -> "tfp.bijectors.Bijector":
     """A layer's or flow's bijection as a `tfb.Bijector`: forward generates, from latents to data.
 
     It evaluates as a model does, with running statistics. Any leading dimensions are a batch, none too.
@@ -52,7 +52,7 @@ def as_bijector(source: Bijective | Flow | tfb.Bijector) -> tfb.Bijector:
     return _View(layer)
 
 
-def as_distribution(flow: Flow) -> tfd.Distribution:
+def as_distribution(flow: Flow) -> "tfp.distributions.Distribution":
     """A flow's density as a `tfd.Distribution` over the data, or the dequantized reals v where there are pixels.
 
     `log_prob(x + u)` is `flow.log_prob(x, noise=u)`. Pixels are in [0, levels), `flow.pixels.to_integers` gives
@@ -83,7 +83,7 @@ class _Run:
         weights = view.read_weights()  # copies nothing
         self.kinds = self._tape_kinds(weights)
         # In a graph, values are not known; there, assignments are looked for.
-        self.state = weights if self.graph is None else len(self.graph.get_operations())
+        self.state: Any = weights if self.graph is None else len(self.graph.get_operations())
 
     def still_holds(self) -> bool:
         """Whether another run, here and now, would give the same values and gradients."""
@@ -112,9 +112,9 @@ class _RunsOnly:
     """Stands where a bijector has TFP's cache, and remembers nothing: `_View.run` does."""
 
     def __init__(self, bijector: "_View | None" = None) -> None:
-        self.bijector = bijector
+        self.bijector: Any = bijector
 
-    def __get__(self, bijector: "_View | None", owner: type | None = None) -> Self:
+    def __get__(self, bijector: "_View | None", owner: type | None = None) -> "_RunsOnly":
         return _RunsOnly(bijector)
 
     def forward(self, x: tf.Tensor) -> tf.Tensor:
@@ -132,7 +132,7 @@ class _RunsOnly:
         pass
 
 
-class _View(tfb.Bijector):
+class _View(tfp.bijectors.Bijector):
     """A layer turned round. Everything that TFP asks for goes through `run`."""
 
     _cache = _RunsOnly()
@@ -145,7 +145,7 @@ class _View(tfb.Bijector):
         self._shapes = {"forward": layer.event_shape, "inverse": tuple(layer.latent_shape(layer.event_shape))}
         # An attribute of the module, so that TFP's `trainable_variables` finds them.
         self._weights = tuple(weight.value for weight in layer.weights)
-        self._latest = None  # weakly, the result of the last run
+        self._latest: weakref.ref | None = None  # weakly, the result of the last run
         super().__init__(
             forward_min_event_ndims=len(self._shapes["inverse"]),
             inverse_min_event_ndims=len(self._shapes["forward"]),

@@ -47,13 +47,13 @@ class RunDir:
       path: the folder; `create` makes it, everything else wants it there.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self.samples = self.path / "samples"
         self.tensorboard = self.path / "tensorboard"
 
     @classmethod
-    def create(cls, path: str | Path, config: Config) -> RunDir:
+    def create(cls, path: str | os.PathLike, config: Config) -> RunDir:
         """A new run, or the one that is there if it is the same.
 
         Raises:

@@ -59,7 +59,7 @@ class Source(OpenRun):
     def _graphs(self) -> dict[str, Callable[[np.ndarray], tf.Tensor]]:
         # Eagerly, a flow of a hundred layers takes longer to dispatch than to compute.
         flow = self.flow
-        data_side = tf.TensorSpec((None, *flow.event_shape), flow.event.dtype)
+        data_side = tf.TensorSpec((None, *flow.event.shape), flow.event.dtype)
         latents = tf.TensorSpec((None, flow.dimensions), flow.compute_dtype)
         return {
             "encode": tf.function(flow.encode, [data_side]),

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
@@ -47,7 +48,7 @@ SIGNATURES = {
 }
 
 FEW, BATCH = 16, 256  # rows that some questions are about; rows asked about at once
-DRAW = {"num_samples": 8, "seed": 2018, "temperature": 0.8}
+DRAW: dict[str, Any] = {"num_samples": 8, "seed": 2018, "temperature": 0.8}
 NOISE = {"num_samples": 4, "seed": 7}
 
 

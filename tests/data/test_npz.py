@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.arrays import from_arrays
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
@@ -60,3 +61,22 @@ def test_unfit_files(tmp_path, arrays, message):
     with pytest.raises(UserError, match=message) as caught:
         load_dataset(DataConfig("npz", str(file)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["npz", "arrays", "mine"])
+def test_arrays_of_python_come_from_a_file_under_their_name(tmp_path, name):
+    """As `from_arrays` has them: split by the same rule, with the same levels."""
+    given = from_arrays(IMAGES % 7, levels=7, name=name)
+    np.savez(tmp_path / "a.npz", train=IMAGES % 7, levels=7)
+    data = load_dataset(DataConfig(name, str(tmp_path / "a.npz")))
+    assert (data.name, data.event) == (name, given.event)
+    for part in ("train", "valid", "test"):
+        np.testing.assert_array_equal(everything(getattr(data, part)), everything(getattr(given, part)))
+
+
+def test_arrays_of_python_without_a_file(tmp_path):
+    with pytest.raises(UserError, match=r"the data set 'arrays' is of arrays in Python, expected --data_dir=FILE"):
+        load_dataset(DataConfig("arrays"))
+    np.savez(tmp_path / "a.npz", train=IMAGES, levels=[7, 8])
+    with pytest.raises(UserError, match=r"has levels array\(\[7, 8\]\), expected a number"):
+        load_dataset(DataConfig("npz", str(tmp_path / "a.npz")))

@@ -90,14 +90,14 @@ def test_masked_convolution_is_one_with_a_masked_kernel(mask):
     np.testing.assert_allclose(layer(x), tf.nn.conv2d(x, whole, 1, "SAME"), atol=1e-12)
 
 
-FLOWS = {f"{family.family} {order}": (family, order) for family in (MafDensity, IafDensity) for order in ORDERS}
+FLOWS = {f"maf {order}": (MafDensity, order) for order in ORDERS} | {"iaf random": (IafDensity, "random")}
 
 
 @pytest.fixture(params=FLOWS.values(), ids=FLOWS, scope="module")
 def flow(request):
     """(a flow of vectors in float64 with random weights, its maps as graphs)."""
     family, order = request.param
-    density = family(Domain((4,)), MafSettings(flows=3, layers=1, units=8, order=order), dtype="float64")
+    density = family(Domain((4,)), MafSettings(flows=2, layers=1, units=8, order=order), dtype="float64")
     fill_network(density, np.random.default_rng(5))
 
     @tf.function(autograph=False)

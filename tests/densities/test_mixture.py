@@ -41,11 +41,16 @@ def algorithm(kind, x, components, ridge=0.0):
 def fitted(kind, x, iterations, **settings):
     """A density of vectors with the weights after some iterations on x as it is."""
     family, made = FAMILIES[kind]
+    settings |= {"factors": 2} if kind == "factors" else {}
     density = family(Domain((x.shape[1],)), made(**settings))
     em = algorithm(kind, x, density.settings.components, density.settings.ridge)
     em.iterate(iterations)
     density.model.set_weights(em.weights())
     return density
+
+
+def assign(density, weights):
+    density.model.set_weights([np.array(weight) for weight in weights])
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -98,7 +103,7 @@ def test_one_factor_analyser_is_scikit_learns():
     """To 1e-4 nats an example, where both have converged."""
     rng = np.random.default_rng(3)
     x = rng.normal(0, 1, (400, 2)) @ rng.normal(0, 2, (2, 6)) + rng.normal(0, 1, (400, 6)) * rng.uniform(0.3, 2, 6) + 5
-    density = fitted("factors", x, 3000, components=1, factors=2, ridge=0.0)
+    density = fitted("factors", x, 3000, components=1, ridge=0.0)
     sklearn = FactorAnalysis(2, tol=1e-12, max_iter=20000, svd_method="lapack").fit(x)
     np.testing.assert_allclose(density.log_prob(x).value.mean(), sklearn.score(x), atol=1e-4)
     np.testing.assert_allclose(density.log_prob(x).value, sklearn.score_samples(x), atol=0.02)
@@ -106,7 +111,7 @@ def test_one_factor_analyser_is_scikit_learns():
 
 def test_factors_score_as_the_covariance_they_are():
     x = blobs(dimensions=5)
-    density = fitted("factors", x, 4, components=3, factors=2)
+    density = fitted("factors", x, 4, components=3)
     log_share, mean, loadings, noise = density.model.get_weights()
     parts = zip(mean, loadings, noise, strict=True)
     expected = np.stack([multivariate_normal(m, w @ w.T + np.diag(p)).pdf(x) for m, w, p in parts], axis=1)
@@ -117,7 +122,7 @@ def test_factors_score_as_the_covariance_they_are():
 def test_cells_by_hand():
     """A pixel's mass is a difference of CDFs; the outermost cells have the tails."""
     density = DiagonalMixture(Domain((1, 1, 1), 4), DiagonalSettings(2))
-    density.model.set_weights([np.log([0.3, 0.7]), [[0.1], [0.8]], [[0.2], [0.5]]])
+    assign(density, [np.log([0.3, 0.7]), [[0.1], [0.8]], [[0.2], [0.5]]])
     edges = np.array([-np.inf, 0.25, 0.5, 0.75, np.inf])
     expected = 0.3 * np.diff(norm.cdf(edges, 0.1, 0.2)) + 0.7 * np.diff(norm.cdf(edges, 0.8, 0.5))
     images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
@@ -135,7 +140,7 @@ def test_a_thousand_deviations_away(kind):
 
 def test_a_thousand_deviations_away_as_pixels():
     density = DiagonalMixture(Domain((1, 1, 1), 256), DiagonalSettings(2))
-    density.model.set_weights([np.log([0.5, 0.5]), [[0.0], [0.01]], [[2e-4], [3e-4]]])
+    assign(density, [np.log([0.5, 0.5]), [[0.0], [0.01]], [[2e-4], [3e-4]]])
     [value] = density.log_mass(np.full((1, 1, 1, 1), 128, np.uint8)).value
     assert np.isfinite(value) and value < -1e5
 

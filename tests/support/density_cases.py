@@ -54,9 +54,22 @@ def case(family, domain, settings, fill=None, seed=1) -> DensityCase:
     return DensityCase(make)
 
 
-def fill_network(density, rng):
+def fill_network(density, rng, spread=0.2):
     for weight in density.model.trainable_weights:
-        weight.assign(weight.numpy() + 0.4 * rng.standard_normal(weight.shape))
+        weight.assign(weight.numpy() + spread * rng.standard_normal(weight.shape))
+
+
+def fill_gently(density, rng):
+    """Of layers upon layers, whose scales a grid must resolve."""
+    fill_network(density, rng, 0.1)
+
+
+def fill_vae(density, rng):
+    """The posterior is about as wide as the prior, so that weights are bounded."""
+    model = density.model
+    model.set_weights([rng.normal(0, 0.4, w.shape) for w in model.get_weights()])
+    kernel, bias = model.encoder.layers[-1].get_weights()
+    model.encoder.layers[-1].set_weights([0.1 * kernel, 0 * bias])
 
 
 def fill_flow(density, rng):
@@ -74,8 +87,8 @@ def fill_mixture(density, rng):
     model, unit = density.model, density.domain.is_image
     components, dimensions = model.mean.shape
     model.log_share.assign(np.log(rng.dirichlet(np.ones(components))))
-    model.mean.assign(rng.uniform(0, 1, model.mean.shape) if unit else rng.normal(0, 1, model.mean.shape))
-    scale = 0.2 if unit else 0.7
+    model.mean.assign(rng.uniform(0.2, 0.8, model.mean.shape) if unit else rng.normal(0, 1, model.mean.shape))
+    scale = 0.15 if unit else 0.7
     if hasattr(model, "deviation"):
         model.deviation.assign(scale * rng.uniform(0.5, 1.5, model.deviation.shape))
     elif hasattr(model, "factor"):
@@ -111,8 +124,8 @@ IMAGES = {
     "maf": case(MafDensity, TOY, MafSettings(**MAF, noises=2)),
     "iaf": case(IafDensity, TOY, MafSettings(**MAF, order="random")),
     "pixelcnn": case(PixelCnnDensity, TOY, PixelCnnSettings(8, filters=4, layers=3, first_size=3, hidden=8)),
-    "vae": case(VaeDensity, TOY, VaeSettings(**VAE)),
-    "vae_gaussian": case(VaeDensity, TOY, VaeSettings(**VAE, decoder="gaussian", network="dense")),
+    "vae": case(VaeDensity, TOY, VaeSettings(**VAE), fill_vae),
+    "vae_gaussian": case(VaeDensity, TOY, VaeSettings(**VAE, decoder="gaussian", network="dense"), fill_vae),
     "contrastive": case(Contrastive, TOY, contrastive(flow_settings((2, 2, 1), NICE, P4)), fill_contrastive),
     "nice": case(FlowDensity, TOY, flow_settings((2, 2, 1), NICE, P4), fill_flow),
     "realnvp": case(FlowDensity, TOY, flow_settings((2, 2, 1), RealNVPConfig(scales=1, **SMALL), P4), fill_flow),
@@ -125,10 +138,10 @@ VECTORS = {
     "mixture_in_one_dimension": case(FullMixture, LINE, FullSettings(2), fill_mixture),
     "made": case(MadeDensity, PLANE, MadeSettings(**MADE)),
     "made_in_one_dimension": case(MadeDensity, LINE, MadeSettings(**MADE, order="reversed")),
-    "maf": case(MafDensity, PLANE, MafSettings(**MAF)),
+    "maf": case(MafDensity, PLANE, MafSettings(**MAF), fill_gently),
     "maf_in_one_dimension": case(MafDensity, LINE, MafSettings(**MAF)),
-    "iaf": case(IafDensity, PLANE, MafSettings(**MAF)),
-    "vae": case(VaeDensity, PLANE, VaeSettings(**VAE)),
+    "iaf": case(IafDensity, PLANE, MafSettings(**MAF), fill_gently),
+    "vae": case(VaeDensity, PLANE, VaeSettings(**VAE), fill_vae),
     "contrastive": case(Contrastive, PLANE, contrastive(flow_settings((2,), VECTOR)), fill_contrastive),
     "realnvp": case(FlowDensity, PLANE, flow_settings((2,), VECTOR), fill_flow),
 }

@@ -12,11 +12,13 @@ EXACT = [name for name, case in VECTORS.items() if case.shared.kind == "exact"]
 def test_integral(name):
     density = VECTORS[name].shared
     dimensions = density.domain.dimensions
-    points, cell = grid(-9, 9, 360 if dimensions == 2 else 4000, dimensions)
+    # x = sinh(t), dx = cosh(t) dt: fine where most is, and far out.
+    t, cell = grid(-5, 5, 400 if dimensions == 2 else 4000, dimensions)
+    points, volumes = np.sinh(t), np.cosh(t).prod(axis=1) * cell
     scale = np.array(density.domain.scale)
     density.batch = len(points)
     try:
         log_prob = density.log_prob(points * scale + density.domain.shift).value
     finally:
         del density.batch
-    assert np.exp(log_prob).sum() * cell * scale.prod() == pytest.approx(1, abs=1e-3)
+    assert (np.exp(log_prob) * volumes).sum() * scale.prod() == pytest.approx(1, abs=1e-3)

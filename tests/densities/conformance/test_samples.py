@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from density_cases import ALL, ALL_IMAGES, IMAGES, VECTORS
 
-MANY = 3000
+MANY = 2000
 EXACT = [name for name, case in VECTORS.items() if case.shared.kind == "exact"]
 WITH_MASS = [name for name, case in IMAGES.items() if case.shared.kind != "estimate"]
 
@@ -26,7 +26,7 @@ def test_images_follow_their_mass(name):
     Of a bound the masses are those of many draws; a value beyond the cells falls into the outermost ones.
     """
     density = IMAGES[name].shared
-    mass = np.exp(density.log_mass(ALL_IMAGES, draws=400).value)
+    mass = np.exp(density.log_mass(ALL_IMAGES, draws=200).value)
     drawn = density.sample(MANY, seed=1)
     for a, b in ((0, 1), (2, 3), (0, 2)):
         expected, seen = (
