@@ -8,6 +8,7 @@ nvp_tf flatness density --run_dir=runs/fashion --out=order.png
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -83,7 +84,7 @@ def report() -> dict:
     out = Path(FLAGS.out or f"{source.path.absolute().stem}_flatness")
     made = Report(source, out, times=FLAGS.times, minutes=FLAGS.minutes, seed=FLAGS.seed, say=say)
     try:
-        results = made.run()
+        results: dict[str, Any] = made.run()
     except KeyboardInterrupt:
         files = report_files.write_report(made.kept.values, name, out)
         done = f"{len(made.kept.values)} results are kept in {made.kept.file}, the same command goes on"

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nvp_tf.config.codec import Section, decode, encode
 from nvp_tf.config.presets.registry import PRESETS, SMALL, get_preset
@@ -12,6 +13,7 @@ from nvp_tf.densities.flow import FlowSettings
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
 
+Settings = TypeVar("Settings", bound=Section)
 FLOW = "flow"
 CONTRASTIVE = "contrastive"
 
@@ -99,7 +101,7 @@ def _flow_settings(config: Config, event, data):
     return FlowSettings(made.model, made.train)
 
 
-def changed(settings: Section, assignments: list[str]) -> Section:
+def changed(settings: Settings, assignments: list[str]) -> Settings:
     """Settings with "key=value" or "part.key=value" applied, each value read as JSON or else as a string."""
     value = encode(settings)
     for assignment in assignments:

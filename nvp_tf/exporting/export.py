@@ -49,9 +49,9 @@ def export(
     Raises:
       UserError: an answer that differs from the flow's by more than its bound (`gate.check`).
     """
-    export_dir = Path(export_dir)
+    folder = Path(export_dir)
 
-    def fill(partial):
+    def fill(partial: Path) -> dict[str, Any]:
         reference = Reference(held_out_scores)
         signatures = Signatures(flow, reference)
         signatures.save(partial)
@@ -63,10 +63,10 @@ def export(
             figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
         return (about or {}) | figures
 
-    return new_version(export_dir, fill, ServingBundle(export_dir, examples, flow.event))
+    return new_version(folder, fill, ServingBundle(folder, examples, flow.event))
 
 
-def new_version(export_dir: Path, fill: Callable[[Path], dict], bundle: ServingBundle) -> dict:
+def new_version(export_dir: Path, fill: Callable[[Path], dict[str, Any]], bundle: ServingBundle) -> dict[str, Any]:
     """Adds a version to a model's folder, whole or not at all; the result of `export`.
 
     Args:
@@ -95,9 +95,9 @@ def export_with(
     dataset: DataSet,
     export_dir: str | Path,
     examples: int = 1000,
-    about: dict | None = None,
+    about: dict[str, Any] | None = None,
     tflite: bool = True,
-) -> dict:
+) -> dict[str, Any]:
     """`export`, checked on the first `examples` of a data set's test split, with the scores of its valid split."""
     held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
     scores = Evaluator(flow).log_probs(dataset.valid)

@@ -49,7 +49,7 @@ def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_seven", "by_one")),
         "latents": largest_gap(answers["encode/latents"], flow.encode(x).numpy()),
         "round_trip": largest_gap(answers[f"decode/{name}"], x),
-        "sample": largest_gap(answers[f"sample/{name}"], flow.sample(**DRAW).numpy()),
+        "sample": largest_gap(answers[f"sample/{name}"], _draw(flow)),
         "log_prob_with_noise": largest_gap(
             answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:FEW], **NOISE)
         ),
@@ -138,6 +138,11 @@ def _check_the_rest(flow: Flow, reference: Reference, answers: dict[str, np.ndar
     for what, array in answers.items():
         if what.startswith("empty_") and len(array):
             raise UserError(f"the SavedModel's {what} has {len(array)} rows, expected none")
+
+
+def _draw(flow: Flow) -> np.ndarray:
+    """What `sample` is asked for, from the live model."""
+    return flow.sample(int(DRAW["num_samples"]), int(DRAW["seed"]), DRAW["temperature"]).numpy()
 
 
 def _importance_weighted(flow: Flow, x: np.ndarray, num_samples: int, seed: int) -> np.ndarray:

@@ -1,16 +1,18 @@
 """The graphical model of an autoregressive density."""
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.densities.autoregressive import MADE
 from nvp_tf.densities.masked import paths, positions
 from nvp_tf.figures.graphs import Arrow, Node, draw_graph
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 _DIMENSIONS = 4
 
 
-def draw(source=None):
+def draw(source: Source | None = None) -> Image.Image:
     """Each x_k hangs on all that are before it: p(x) = prod_k p(x_k | x_<k), fully connected (figure 4.2).
 
     An arrow is a path through the masks of this program's own MADE from an input to the outputs of another.

@@ -5,6 +5,7 @@ from PIL import Image
 
 from nvp_tf.figures.homogeneity import loss
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 CENTRE, RADIUS, BOXES = (1.0, 1.0), 0.2, 3
 
@@ -23,7 +24,7 @@ def highest_loss(lower: np.ndarray, upper: np.ndarray) -> float:
     return float(loss(*np.meshgrid(*sides)).max())
 
 
-def draw(source: object = None) -> Image.Image:
+def draw(source: Source | None = None) -> Image.Image:
     """Disjoint boxes of equal area, made from one by the alpha-scale, with equal losses (figure 3.3).
 
     Written at each: its area, and the largest loss in it, over a grid. There is no last one: the set where the loss is

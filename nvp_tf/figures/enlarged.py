@@ -25,7 +25,7 @@ def draw(source: Source, *, factor: float = 10.0, num: int = 1) -> Image.Image:
       num: how many large images.
     """
     source.need_scales("enlarged")
-    height, width, _ = source.flow.event_shape
+    height, width, _ = source.flow.event.shape
     large = enlarge(source, factor, num)
     adapted = enlarge(source, factor, num, own_statistics=True)
     drawn = source.decode(source.flow.sample_latents(math.ceil(factor) ** 2, source.seed))
@@ -47,7 +47,7 @@ def enlarge(source: Source, factor: float, num: int, own_statistics: bool = Fals
     Raises:
       Unfit: a size that is not whole or that the scales cannot halve.
     """
-    height, width, _ = source.flow.event_shape
+    height, width, _ = source.flow.event.shape
     sides = [factor * side for side in (height, width)]
     if any(abs(side - round(side)) > 1e-6 for side in sides):
         raise Unfit(f"enlarged by {factor:g} of {height}x{width} is {sides[0]:g}x{sides[1]:g}, expected whole pixels")

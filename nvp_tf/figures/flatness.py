@@ -5,12 +5,13 @@ from PIL import Image
 from scipy.optimize import brentq
 
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 EPSILON = 0.35
 REACH = (-2.6, 1.9)
 
 
-def loss(theta: np.ndarray) -> np.ndarray:
+def loss(theta: np.ndarray | float) -> np.ndarray:
     """A convex loss with its minimum, 0, at 0; steeper to the right."""
     return np.exp(0.8 * theta) - 0.8 * theta - 1
 
@@ -20,7 +21,7 @@ def connected_set(epsilon: float) -> tuple[float, float]:
     return tuple(brentq(lambda t: loss(t) - epsilon, *ends) for ends in ((-5.0, 0.0), (0.0, 5.0)))
 
 
-def draw(source: object = None) -> Image.Image:
+def draw(source: Source | None = None) -> Image.Image:
     """Volume epsilon-flatness and epsilon-sharpness of one minimum (figure 3.1).
 
     Left a box of height epsilon: its width is the volume of the connected set with L < L(theta) + epsilon. Right a box

@@ -1,6 +1,13 @@
 """Graphical models and computational graphs: nodes, and arrows between them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
 
 RADIUS = 0.32
 SHADE = {"observed": "0.8", "latent": "white", "computed": "#deebf7"}
@@ -36,16 +43,16 @@ class Arrow:
     bend: float = 0.0
 
 
-def draw_graph(axes, nodes: dict[str, Node], arrows: list[Arrow]) -> None:
-    """Draws nodes by name, and arrows between them, on matplotlib axes of their own."""
+def draw_graph(axes: Axes, nodes: dict[str, Node], arrows: list[Arrow]) -> None:
+    """Draws nodes by name, and arrows between them, on axes of their own."""
     from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
-    shapes = {}
+    shapes: dict[str, Patch] = {}
     for name, node in nodes.items():
         x, y = node.at
         side = 2 * RADIUS
-        shape = Rectangle((x - 0.7 * side, y - side / 2), 1.4 * side, side)
-        shape = shape if node.kind == "computed" else Circle(node.at, RADIUS)
+        square = Rectangle((x - 0.7 * side, y - side / 2), 1.4 * side, side)
+        shape: Patch = square if node.kind == "computed" else Circle(node.at, RADIUS)
         shape.set(facecolor=SHADE[node.kind], edgecolor="black", linewidth=1.2, zorder=2)
         shapes[name] = axes.add_patch(shape)
         axes.text(x, y, node.text, ha="center", va="center", fontsize=13, zorder=3)
@@ -54,8 +61,13 @@ def draw_graph(axes, nodes: dict[str, Node], arrows: list[Arrow]) -> None:
     axes.axis("off")
     for arrow in arrows:
         (x, y), (x_end, y_end) = nodes[arrow.start].at, nodes[arrow.end].at
-        ends = {"patchA": shapes[arrow.start], "patchB": shapes[arrow.end], "shrinkA": 2, "shrinkB": 2}
-        looks = {"linestyle": arrow.style, "linewidth": 1.4, "color": arrow.colour, "mutation_scale": 16}
+        ends: dict[str, Any] = {"patchA": shapes[arrow.start], "patchB": shapes[arrow.end], "shrinkA": 2, "shrinkB": 2}
+        looks: dict[str, Any] = {
+            "linestyle": arrow.style,
+            "linewidth": 1.4,
+            "color": arrow.colour,
+            "mutation_scale": 16,
+        }
         bent = f"arc3,rad={-arrow.bend}"
         axes.add_patch(FancyArrowPatch((x, y), (x_end, y_end), connectionstyle=bent, arrowstyle="-|>", **ends, **looks))
         # Beside the middle, on the outer side of the bend.

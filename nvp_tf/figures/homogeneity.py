@@ -4,20 +4,21 @@ import numpy as np
 from PIL import Image
 
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 PRODUCTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 TARGET = 1.0  # the product that generated the data
 SIDE = 4.0
 
 
-def loss(theta_1: np.ndarray, theta_2: np.ndarray) -> np.ndarray:
+def loss(theta_1: np.ndarray | float, theta_2: np.ndarray | float) -> np.ndarray:
     """Mean of (relu(x theta_1) theta_2 - relu(x) TARGET)^2 over 101 inputs, for arrays of weights."""
     x = np.linspace(-1, 1, 101)
     y = np.maximum(np.multiply.outer(theta_1, x), 0) * np.asarray(theta_2)[..., None]
     return ((y - np.maximum(x, 0) * TARGET) ** 2).mean(axis=-1)
 
 
-def draw(source: object = None) -> Image.Image:
+def draw(source: Source | None = None) -> Image.Image:
     """Level curves of the loss of y = relu(x theta_1) theta_2: along each, one and the same function (figure 3.2).
 
     The loss is that of 101 inputs, computed at each point of a grid. Each colour is one function; the steps of the

@@ -47,7 +47,7 @@ def draw(
     chain = chain or ("latents" if source.config.model.flow.kind == "realnvp" else "pixels")
     if chain not in CHAINS:
         raise UserError(f"chain is {chain!r}, expected one of {', '.join(CHAINS)}")
-    height, width, _ = source.flow.event_shape
+    height, width, _ = source.flow.event.shape
     examples = source.examples(num)
     masks = hidden_pixels(height, width, len(examples), source.seed)
     hidden = np.concatenate(list(masks.values()))

@@ -24,6 +24,8 @@ class Chain:
     """
 
     def __init__(self, flow: Flow, hidden: np.ndarray, seed: int, step_size: float, clip: bool = True) -> None:
+        if flow.pixels is None:
+            raise UserError("the flow is over vectors, expected one over images")
         if not clip and flow.pixels.alpha:
             raise UserError("clip is off, expected on for a run with a logit, which ends where the pixels' range does")
         self.flow, self.hidden, self.seed, self.clip = flow, tf.constant(hidden), seed, clip

@@ -51,7 +51,7 @@ def tally(flow: Flow, x: np.ndarray, scales: int) -> tuple[dict[str, np.ndarray]
 
     The terms add up to `flow.log_prob(x)`.
     """
-    images = tf.TensorSpec((None, *flow.event_shape), tf.uint8)
+    images = tf.TensorSpec((None, *flow.event.shape), tf.uint8)
     graph = tf.function(lambda batch: _tally(flow, batch, scales), [images])
     batches = [graph(x[i : i + BATCH]) for i in range(0, len(x), BATCH)]
     terms = {name: np.concatenate([b[0][name] for b in batches]).astype(np.float64) for name in batches[0][0]}
@@ -59,7 +59,7 @@ def tally(flow: Flow, x: np.ndarray, scales: int) -> tuple[dict[str, np.ndarray]
 
 
 def _tally(flow: Flow, x: tf.Tensor, scales: int) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-    v = flow.pixels.dequantize(x, flow.noise_pattern())
+    v = flow.to_reals(x, flow.noise_pattern())
     z, log_dets = flow.bijector.trace(v)
     latents = by_scale(z, scales)
     terms = {"pixels": 0.0}

@@ -5,6 +5,7 @@ from PIL import Image
 
 from nvp_tf.figures.homogeneity import TARGET, loss
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 EPSILON = 0.5
 THETA = np.array([0.8, 1.25])
@@ -21,7 +22,7 @@ def highest(centre: np.ndarray) -> tuple[np.ndarray, float]:
     return points[:, *place], float((values.max() - start) / (1 + start))
 
 
-def draw(source: object = None) -> Image.Image:
+def draw(source: Source | None = None) -> Image.Image:
     """Two equal balls about two weights of one function: only one reaches the constant function (figure 3.4).
 
     The cross is the largest loss in each ball, found on a polar grid; its epsilon-sharpness is written beside it. Where

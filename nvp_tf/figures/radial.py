@@ -1,10 +1,18 @@
 """The radial map, one that makes a minimum sharper and one that makes it flatter."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
 from nvp_tf.flatness.bijective import Radial
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DELTA = 1.0
 MAPS = {"flatter at the centre": (0.3, 0.7), "sharper at the centre": (0.7, 0.3)}  # (rhat, rho)
@@ -17,7 +25,7 @@ def radial(rhat: float, rho: float, dimensions: int) -> Radial:
     return layer
 
 
-def draw(source: object = None) -> Image.Image:
+def draw(source: Source | None = None) -> Image.Image:
     """The radial transformation of the plane: what it does to radii, and to a regular grid (figure 3.6).
 
     Blue is the core r <= rhat, red the shell up to delta; beyond, nothing moves. Written above: the factor of the
@@ -36,7 +44,7 @@ def draw(source: object = None) -> Image.Image:
     return to_picture(figure)
 
 
-def draw_radii(axes: object, rhat: float, rho: float) -> None:
+def draw_radii(axes: Axes, rhat: float, rho: float) -> None:
     """psi(r), by the layer on a line."""
     r = np.linspace(0, 1.4, 281)
     psi = radial(rhat, rho, 1).forward(r[:, None])[0].numpy()[:, 0]
@@ -48,7 +56,7 @@ def draw_radii(axes: object, rhat: float, rho: float) -> None:
     axes.set_yticklabels(["0", f"ρ = {rho}", f"δ = {DELTA:g}"])
 
 
-def draw_plane(axes: object, rhat: float, rho: float) -> None:
+def draw_plane(axes: Axes, rhat: float, rho: float) -> None:
     """The images of the lines of a square grid, and of the core and the shell."""
     layer = radial(rhat, rho, 2)
     angle = np.linspace(0, 2 * np.pi, 200)

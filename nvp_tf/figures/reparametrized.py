@@ -5,6 +5,7 @@ from PIL import Image
 
 from nvp_tf.flatness.bijective import Power
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 CENTRE = 2 * np.pi / 3  # of a minimum of the loss
 MINIMA = (0.0, CENTRE, 2 * CENTRE)
@@ -24,7 +25,7 @@ def reparametrized(a: float, b: float) -> Power:
     return layer
 
 
-def to_eta(layer: Power, theta: np.ndarray) -> np.ndarray:
+def to_eta(layer: Power, theta: np.ndarray | list[float]) -> np.ndarray:
     """[n] -> [n]."""
     return layer.forward(np.reshape(theta, [-1, 1]))[0].numpy()[:, 0] + CENTRE
 
@@ -36,7 +37,7 @@ def curvature(layer: Power, minimum: float, step: float = 1e-4) -> float:
     return float(np.dot(loss(theta), [1, -2, 1]) / step**2)
 
 
-def draw(source: object = None) -> Image.Image:
+def draw(source: Source | None = None) -> Image.Image:
     """One loss in the default and in two other parametrizations: which minimum is flat is a choice (figure 3.5).
 
     The dots are a regular grid of the default parameter. At each minimum stands its curvature, from second differences

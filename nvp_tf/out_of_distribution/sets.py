@@ -42,7 +42,7 @@ def other_data_sets(
     Raises:
       UserError: data that was asked for and cannot be read.
     """
-    shape, levels = source.flow.event_shape, source.levels
+    shape, levels = source.flow.event.shape, source.levels
     found: dict[str, np.ndarray] = {}
     skipped: dict[str, str] = {}
     for config in _configs(source.config.data.name, also):
