@@ -8,13 +8,19 @@ stopped, with more --seeds or --families too. A family that fails is a row that 
 columns.
 """
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.config.schema import DataConfig
 from nvp_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from nvp_tf.event import Event
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", None, "The data set by name, as nvp_tf train has it.", required=True)
@@ -28,7 +34,7 @@ flags.DEFINE_integer("num", 1000, "Test examples that are scored.", lower_bound=
 flags.DEFINE_string("out", None, "The folder to write to; runs/compare_DATASET where none is named.")
 
 
-def main():
+def main() -> dict[str, Any]:
     if FLAGS.minutes is None and FLAGS.steps is None:
         raise UserError("expected --minutes or --steps, the budget of each row")
     data = DataConfig(FLAGS.dataset).at(FLAGS.data_dir)
@@ -47,7 +53,7 @@ def main():
     comparison = Comparison(out, Terms(data, FLAGS.minutes and 60 * FLAGS.minutes, FLAGS.steps, FLAGS.num))
     rows = []
 
-    def done(row):
+    def done(row: dict) -> None:
         rows.append(row)
         print(_told(row, dataset.event), file=sys.stderr)
         write_tables(comparison, rows, dataset.event, dataset.name)
@@ -64,7 +70,7 @@ def main():
     }
 
 
-def _told(row, event):
+def _told(row: dict, event: Event) -> str:
     """A row in one line, as it is done."""
     who = f"{row['name']}, seed {row['seed']}"
     if row["status"] != "done":

@@ -1,5 +1,9 @@
 """The graphical model of an autoregressive density."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nvp_tf.densities.autoregressive import MADE
@@ -7,10 +11,15 @@ from nvp_tf.densities.masked import paths, positions
 from nvp_tf.figures.graphs import Arrow, Node, draw_graph
 from nvp_tf.pictures.layout import new_figure, to_picture
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from nvp_tf.runs.source import Source
+
 _DIMENSIONS = 4
 
 
-def draw(source=None):
+def draw(source: Source | None = None) -> Image.Image:
     """Each x_k hangs on all that are before it: p(x) = prod_k p(x_k | x_<k), fully connected (figure 4.2).
 
     An arrow is a path through the masks of this program's own MADE from an input to the outputs of another.

@@ -1,5 +1,9 @@
 """The masks that make a network autoregressive."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,11 +13,17 @@ from nvp_tf.densities.masked import positions
 from nvp_tf.densities.pixelcnn import PixelCNN
 from nvp_tf.pictures.layout import new_figure, to_picture
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from PIL import Image
+
+    from nvp_tf.runs.source import Source
+
 _DIMENSIONS, _UNITS = 4, 6
 _SIDE, _PIXEL = 9, (4, 4)
 
 
-def draw(source=None):
+def draw(source: Source | None = None) -> Image.Image:
     """Masking patterns: no path connects x_k to p(x_k given x_<k) (figure 4.3).
 
     Left a MADE of four dimensions, bottom up: the number in a hidden unit is its degree, the most inputs that it sees,
@@ -30,7 +40,7 @@ def draw(source=None):
     return to_picture(figure)
 
 
-def draw_made(axes, made: MADE) -> None:
+def draw_made(axes: Axes, made: MADE) -> None:
     """The units of each layer in a row, and the weights that its mask leaves between it and the next."""
     masks = made.masks
     names = [[f"$x_{k + 1}$" for k in range(_DIMENSIONS)]]
@@ -51,7 +61,7 @@ def draw_made(axes, made: MADE) -> None:
     axes.axis("off")
 
 
-def draw_receptive_field(axes) -> None:
+def draw_receptive_field(axes: Axes) -> None:
     """How much the output of the middle pixel moves with each other one, by rank."""
     keras.utils.set_random_seed(0)
     network = PixelCNN((_SIDE, _SIDE, 1), 16, 3, 3, 5, 16, np.zeros(8), dtype="float64")

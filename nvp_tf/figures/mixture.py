@@ -1,5 +1,9 @@
 """A mixture of Gaussians in the plane."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nvp_tf.config.schema import DataConfig
@@ -10,12 +14,17 @@ from nvp_tf.densities.grids import on_a_grid
 from nvp_tf.densities.mixture import FullMixture, FullSettings
 from nvp_tf.pictures.layout import new_figure, to_picture
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from nvp_tf.runs.source import Source
+
 _COMPONENTS, _ITERATIONS = 6, 60
 _DEEPEST = 12  # nats below the maximum
 _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 100)) for f in (np.cos, np.sin)])
 
 
-def draw(source=None, *, num=300):
+def draw(source: Source | None = None, *, num: int = 300) -> Image.Image:
     """The log-density of a mixture of Gaussians in the plane, with samples of it (figure 4.1).
 
     The mixture has six components with full covariances, by 60 iterations of EM on two_moons. Black ellipses are one
