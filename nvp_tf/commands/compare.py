@@ -51,9 +51,9 @@ def main() -> dict[str, Any]:
     chosen = candidates(dataset.event, data, FLAGS.families, assignments)
     out = FLAGS.out or f"runs/compare_{FLAGS.dataset.replace('/', '_')}"
     comparison = Comparison(out, Terms(data, FLAGS.minutes and 60 * FLAGS.minutes, FLAGS.steps, FLAGS.num))
-    rows: list[dict[str, Any]] = []
+    rows = []
 
-    def done(row: dict[str, Any]) -> None:
+    def done(row: dict) -> None:
         rows.append(row)
         print(_told(row, dataset.event), file=sys.stderr)
         write_tables(comparison, rows, dataset.event, dataset.name)
@@ -70,7 +70,7 @@ def main() -> dict[str, Any]:
     }
 
 
-def _told(row: dict[str, Any], event: Event) -> str:
+def _told(row: dict, event: Event) -> str:
     """A row in one line, as it is done."""
     who = f"{row['name']}, seed {row['seed']}"
     if row["status"] != "done":

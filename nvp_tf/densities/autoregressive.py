@@ -90,7 +90,7 @@ class MadeDensity(GradientDensity):
     def how(self) -> str:
         return "chain rule, discretized logistics" if self.domain.is_image else "chain rule, mixtures of Gaussians"
 
-    def _build(self):
+    def _build(self) -> MADE:
         settings, domain = self.settings, self.domain
         components = settings.components
         self.conditional = (
@@ -99,21 +99,21 @@ class MadeDensity(GradientDensity):
         position = positions(domain.dimensions, settings.order)
         return MADE(position, settings.layers, settings.units, self.conditional.initial(), dtype=self.dtype)
 
-    def _log_prob(self, x, draws, seed):
+    def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = tf.reshape(x, [-1, self.domain.dimensions])
         each = self.conditional.log_prob(x[..., None], self.model(self._units(x)))
         value = tf.reduce_sum(each, axis=1)
         return value, tf.zeros_like(value)
 
-    def _loss(self, x, seed):
+    def _loss(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return -self._log_prob(x, 0, seed)[0]
 
-    def _sample(self, num_samples, seed):
+    def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         dimensions = self.domain.dimensions
         order = tf.constant(np.argsort(self.model.position), tf.int32)
         noise = self.conditional.noise([dimensions, num_samples], seed, self.dtype)
 
-        def draw_next(k, x):
+        def draw_next(k: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             dimension = order[k]
             drawn = self.conditional.draw(self.model.one(self._units(x), dimension), [part[k] for part in noise])
             return k + 1, x + drawn * tf.one_hot(dimension, dimensions, dtype=x.dtype)
@@ -122,6 +122,6 @@ class MadeDensity(GradientDensity):
         _, x = tf.while_loop(lambda k, _: k < dimensions, draw_next, begin)
         return tf.reshape(x, [-1, *self.domain.shape])
 
-    def _units(self, x):
+    def _units(self, x: tf.Tensor) -> tf.Tensor:
         """What the network sees: integers as -1 to 1."""
         return 2 * x / (self.domain.levels - 1) - 1 if self.domain.is_image else x

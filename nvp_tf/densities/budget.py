@@ -1,6 +1,7 @@
 """A budget of wall-clock or of steps, and what was done under it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -15,7 +16,9 @@ class Budget:
       clock: seconds by a clock that does not go back.
     """
 
-    def __init__(self, seconds: float | None = None, steps: int | None = None, clock=time.monotonic):
+    def __init__(
+        self, seconds: float | None = None, steps: int | None = None, clock: Callable[[], float] = time.monotonic
+    ):
         if seconds is None and steps is None:
             raise ValueError("a budget has neither seconds nor steps, expected one")
         self.seconds, self.steps, self._clock, self._began = seconds, steps, clock, clock()

@@ -68,7 +68,7 @@ def flows_for(event: Event, dataset: str) -> list[str]:
     return ["realnvp_digits" if small else "realnvp_fashion_mnist" if event.shape[2] == 1 else "realnvp_photos"]
 
 
-def _candidate(name, event, data, flow, assignments):
+def _candidate(name: str, event: Event, data: DataConfig, flow: str, assignments: list[str]) -> Candidate:
     """The candidate of a name."""
     changes = [assignment.partition(".")[2] for assignment in assignments if assignment.startswith(f"{name}.")]
     family = FLOW if name in PRESETS else name
@@ -79,7 +79,7 @@ def _candidate(name, event, data, flow, assignments):
     return Candidate(name, family, changed(settings, changes))
 
 
-def _settings(family, name, event, data, flow):
+def _settings(family: str, name: str, event: Event, data: DataConfig, flow: str) -> Section:
     if family == FLOW:
         return _flow_settings(get_preset(name).config, event, data)
     cls = registry.get(family).Settings
@@ -87,7 +87,7 @@ def _settings(family, name, event, data, flow):
     return cls(noise=_flow_settings(get_preset(flow).config, event, data)) if needs_noise else cls()
 
 
-def _flow_settings(config: Config, event, data):
+def _flow_settings(config: Config, event: Event, data: DataConfig) -> FlowSettings:
     """A preset's, for an event: with as many scales as its sides allow."""
     flow = config.model.flow
     if isinstance(flow, RealNVPConfig) and event.is_image:

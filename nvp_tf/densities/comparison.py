@@ -85,7 +85,7 @@ class Comparison:
         """The file of a row's samples."""
         return self._model(row["name"], row["seed"]) / "drawn.npz"
 
-    def _kept(self, candidate, seed):
+    def _kept(self, candidate: Candidate, seed: int) -> dict | None:
         file = self._file(candidate.name, seed)
         if not file.is_file():
             return None
@@ -94,13 +94,13 @@ class Comparison:
             raise UserError(f"{file} is of other settings of {candidate.name}: remove it, or choose another folder")
         return row
 
-    def _make(self, candidate, seed):
+    def _make(self, candidate: Candidate, seed: int) -> dict:
         head = {"name": candidate.name, "family": candidate.family, "seed": seed, "settings": _settings(candidate)}
         found = {"status": FAILED, "why": candidate.why} if candidate.why else self._work(candidate, seed)
         write_text(self._file(candidate.name, seed), json.dumps(head | found, indent=2) + "\n")
         return head | found
 
-    def _work(self, candidate, seed):
+    def _work(self, candidate: Candidate, seed: int) -> dict:
         """What a worker says of the row, or how it ended."""
         folder = self._model(candidate.name, seed)
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,24 +125,24 @@ class Comparison:
             return _read(result)
         return {"status": FAILED, "why": _ending(status)}
 
-    def _file(self, name, seed):
+    def _file(self, name: str, seed: int) -> Path:
         return self.folder / "rows" / f"{name}-{seed}.json"
 
-    def _model(self, name, seed):
+    def _model(self, name: str, seed: int) -> Path:
         return self.folder / "models" / f"{name}-{seed}"
 
 
-def _settings(candidate):
+def _settings(candidate: Candidate) -> dict | None:
     return candidate.settings and encode(candidate.settings)
 
 
-def _ending(status):
+def _ending(status: int) -> str:
     if status < 0:
         return f"its process was ended by {signal.Signals(-status).name}, as where memory is short"
     return f"its process ended with status {status}: {os.path.join('models', '...', 'log.txt')} says why"
 
 
-def _read(file):
+def _read(file: Path) -> dict:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

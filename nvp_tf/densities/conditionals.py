@@ -82,19 +82,19 @@ class LogisticMixture:
             drawn.append(tf.clip_by_value(tf.math.ceil(value - 0.5), 0, self.levels - 1))
         return tf.stack(drawn, axis=-1)
 
-    def _split(self, outputs):
+    def _split(self, outputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """(log a [..., M], m [..., M, C], log s [..., M, C], slopes [..., M, pairs])."""
         m, c = self.components, self.channels
         share, location, log_scale, slopes = tf.split(outputs, [m, m * c, m * c, m * self.pairs], axis=-1)
         lead = tf.shape(outputs)[:-1]
 
-        def each(part, size):
+        def each(part: tf.Tensor, size: int) -> tf.Tensor:
             return tf.reshape(part, tf.concat([lead, [m, size]], axis=0))
 
         log_scale = tf.maximum(each(log_scale, c), LEAST_LOG_SCALE)
         return tf.nn.log_softmax(share), each(location, c), log_scale, tf.tanh(each(slopes, self.pairs))
 
-    def _shift(self, slopes, unit, c):
+    def _shift(self, slopes: tf.Tensor, unit: tf.Tensor | None, c: int) -> tf.Tensor:
         """What the channels before c, unit [..., 1 or M, >= c], add to its location: [..., M]."""
         first = c * (c - 1) // 2
         if not c:
@@ -135,11 +135,11 @@ class GaussianMixture:
         mean, log_scale = (tf.reduce_sum(chosen * part, axis=-1, keepdims=True) for part in (mean, log_scale))
         return mean + tf.exp(log_scale) * noise[1]
 
-    def _split(self, outputs):
+    def _split(self, outputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
         share, mean, log_scale = tf.split(outputs, 3, axis=-1)
         return tf.nn.log_softmax(share), mean, tf.maximum(log_scale, LEAST_LOG_SCALE)
 
 
-def _uniform(shape, seed):
+def _uniform(shape: list, seed: tf.Tensor) -> tf.Tensor:
     # The open interval: the logit of 0 is -inf.
     return tf.random.stateless_uniform(shape, seed, minval=1e-7, maxval=1 - 1e-7)

@@ -7,6 +7,7 @@ vectors, saving, exporting) is here or made of these graphs, and the same for al
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -196,7 +197,9 @@ class Density:
         """How many numbers were learned."""
         return sum(math.prod(w.shape) for w in self.model.trainable_weights)
 
-    def graph_log_prob(self, x: tf.Tensor, draws: int | None = None, seed: tf.Tensor | None = None):
+    def graph_log_prob(
+        self, x: tf.Tensor, draws: int | None = None, seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """(value [n], error [n]) from raw x, uint8 images or float32 vectors: the graph of every score."""
         seed = tf.constant([NOISE_SEED, 0], tf.int64) if seed is None else seed
         value, error = self._log_prob(self._standardized(x), self.draws if draws is None else draws, seed)
@@ -218,7 +221,7 @@ class Density:
         """Latents of raw x."""
         return self._encode(self._standardized(x))
 
-    def _standardized(self, x):
+    def _standardized(self, x: tf.Tensor) -> tf.Tensor:
         """What a family sees of raw x."""
         x = tf.cast(x, self.dtype)
         if self.domain.is_image:  # a value that the data does not have is scored -inf; here it must not break a table
@@ -227,7 +230,7 @@ class Density:
             return x
         return (x - tf.constant(self.domain.shift, self.dtype)) / tf.constant(self.domain.scale, self.dtype)
 
-    def _scores(self, x, draws, seed):
+    def _scores(self, x: np.ndarray, draws: int | None, seed: int) -> Scores:
         x = self._checked(x)
         draws = self.draws if draws is None or not self.draws else draws
         graph = self._score_graph(draws)
@@ -235,7 +238,7 @@ class Density:
         value, error = (np.concatenate([np.zeros(0), *(part[i] for part in parts)]) for i in range(2))
         return Scores(value.astype(np.float64), self.kind, error.astype(np.float64))
 
-    def _checked(self, x) -> np.ndarray:
+    def _checked(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x)
         kind, dtype = "iu" if self.domain.is_image else "f", self.domain.dtype
         if x.shape[1:] != self.domain.shape or x.dtype.kind not in kind:
@@ -246,7 +249,7 @@ class Density:
         return x.astype(dtype if self.dtype == "float32" or self.domain.is_image else np.float64)
 
     @functools.cached_property
-    def _score_graph(self):
+    def _score_graph(self) -> Callable[[int], Callable]:
         return functools.cache(
             lambda draws: tf.function(
                 lambda x, seed: self.graph_log_prob(x, draws, seed), [self._values, _SEED], autograph=False
@@ -254,7 +257,7 @@ class Density:
         )
 
     @functools.cached_property
-    def _graphs(self):
+    def _graphs(self) -> dict[str, Callable]:
         count = tf.TensorSpec((), tf.int32)
         return {
             "sample": tf.function(self.graph_sample, [count, _SEED], autograph=False),
@@ -262,7 +265,7 @@ class Density:
         }
 
     @property
-    def _values(self):
+    def _values(self) -> tf.TensorSpec:
         dtype = tf.uint8 if self.domain.is_image else self.dtype
         return tf.TensorSpec((None, *self.domain.shape), dtype)
 

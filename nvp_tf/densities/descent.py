@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -78,11 +78,11 @@ class Descent:
         fit.images_per_second = self.timed * self.batch_size / self.training if self.timed else None
         return fit
 
-    def _spent(self, budget):
+    def _spent(self, budget: Budget) -> bool:
         """An evaluation must still fit in."""
         return budget.spent(self.steps) or budget.left < 1.2 * self.evaluation
 
-    def _call(self, budget, count):
+    def _call(self, budget: Budget, count: int) -> float:
         fraction = budget.fraction(self.steps)
         total = budget.steps or (int(self.steps / fraction) if self.steps and fraction else _UNKNOWN)
         began = time.perf_counter()
@@ -95,7 +95,7 @@ class Descent:
         self.steps += done
         return seconds
 
-    def _evaluate(self, fit, budget):
+    def _evaluate(self, fit: Fit, budget: Budget) -> float:
         """A row of the fit; returns the share of the budget at which the next is due."""
         began = time.perf_counter()
         self.settle()
@@ -110,11 +110,13 @@ class Descent:
         wait = 0.0 if budget.steps or budget.seconds is None else self.evaluation / _SHARE / budget.seconds
         return budget.fraction(self.steps) + max(1 / EVALUATIONS, wait)
 
-    def _steps(self, step):
+    def _steps(self, step: Callable) -> Callable:
         """(batches, count, first, total) -> (steps done, mean loss): ends early at a loss that is not finite."""
 
-        def steps(batches, count, first, total):
-            def body(done, _, losses):
+        def steps(
+            batches: Iterator, count: tf.Tensor, first: tf.Tensor, total: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            def body(done: tf.Tensor, _: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
                 number = first + tf.cast(done, tf.int64)
                 loss = tf.cast(step(next(batches), number, tf.cast(number, tf.float32) / total), tf.float32)
                 return done + 1, tf.math.is_finite(loss), losses + loss
@@ -126,6 +128,6 @@ class Descent:
         return steps
 
 
-def _next_count(count, seconds):
+def _next_count(count: int, seconds: float) -> int:
     """Steps of the next call, from what the last one took."""
     return max(1, min(2 * count, int(count * _CALL / max(seconds, 1e-6)), _MOST_STEPS))

@@ -48,12 +48,12 @@ class FactorMixture(Mixture):
         """q: beyond D factors say nothing more."""
         return min(self.settings.factors, self.domain.dimensions)
 
-    def _build(self):
+    def _build(self) -> Weights:
         dimensions = self.domain.dimensions
         shapes = {"loadings": (dimensions, self.factors), "noise": (dimensions,)}
         return Weights(self.settings.components, dimensions, shapes, self.dtype)
 
-    def _log_densities(self, y):
+    def _log_densities(self, y: tf.Tensor) -> tf.Tensor:
         mean, loadings, noise = (w.value for w in (self.model.mean, self.model.loadings, self.model.noise))
         centred = y - mean[:, None]  # [K, n, D]
         scaled = loadings / noise[..., None]
@@ -65,7 +65,7 @@ class FactorMixture(Mixture):
         constant = self.domain.dimensions * math.log(2 * math.pi)
         return tf.transpose(-0.5 * (distance + log_det[:, None] + constant))
 
-    def _draw(self, component, seed):
+    def _draw(self, component: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         n, seeds = tf.shape(component)[0], tf.random.split(seed, 2)
         z = self._normal([n, self.factors], seeds[0])
         all_of_them = self.model.mean.value[:, None] + tf.einsum("kiq,nq->kni", self.model.loadings.value, z)
@@ -73,7 +73,7 @@ class FactorMixture(Mixture):
         deviation = tf.gather(tf.sqrt(self.model.noise.value), component)
         return smooth + deviation * self._normal(tf.shape(deviation), seeds[1])
 
-    def _spread_parameters(self):
+    def _spread_parameters(self) -> int:
         """Loadings count up to a rotation of the factors."""
         dimensions, q = self.domain.dimensions, self.factors
         return dimensions * (1 + q) - q * (q - 1) // 2

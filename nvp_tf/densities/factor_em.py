@@ -46,7 +46,7 @@ class FactorEM:
     def iterate(self, most: int) -> list[float]:
         return [self._iteration() for _ in range(most)]
 
-    def _iteration(self):
+    def _iteration(self) -> float:
         n, dimensions = self.x.shape
         components, q = len(self.share), self.loadings.shape[2]
         # Sums over the examples: of r, r d d' (its diagonal), r d E[z~]', r E[z~ z~'].
@@ -71,14 +71,16 @@ class FactorEM:
         self._maximize(counts, squares, cross, factors, posteriors)
         return total / n
 
-    def _posterior(self, k):
+    def _posterior(self, k: int) -> tuple[np.ndarray, np.ndarray, float]:
         """(W' psi^-1 [q, D], M^-1 [q, q], log |S|)."""
         scaled = (self.loadings[k] / self.noise[k][:, None]).T
         factored = cho_factor(np.eye(len(scaled)) + scaled @ self.loadings[k])
         log_det = 2 * np.log(np.diag(factored[0])).sum() + np.log(self.noise[k]).sum()
         return scaled, cho_solve(factored, np.eye(len(scaled))), log_det
 
-    def _expect(self, x, k, posterior):
+    def _expect(
+        self, x: np.ndarray, k: int, posterior: tuple[np.ndarray, np.ndarray, float]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(log a_k p_k(x) [n], d [n, D], E[z] [n, q])."""
         scaled, covariance, log_det = posterior
         centred = x - self.mean[k]
@@ -89,7 +91,9 @@ class FactorEM:
             share = np.log(self.share[k])
         return share - 0.5 * (distance + log_det + x.shape[1] * np.log(2 * np.pi)), centred, mean
 
-    def _maximize(self, counts, squares, cross, factors, posteriors):
+    def _maximize(
+        self, counts: np.ndarray, squares: np.ndarray, cross: np.ndarray, factors: np.ndarray, posteriors: list[tuple]
+    ) -> None:
         for k in np.flatnonzero(counts > 1e-10):  # of a component without examples only the share changes
             factors[k, :-1, :-1] += counts[k] * posteriors[k][1]
             solved = np.linalg.solve(factors[k], cross[k].T).T
@@ -100,7 +104,7 @@ class FactorEM:
         self.share = counts / counts.sum()
 
 
-def _principal(x, factors, least):
+def _principal(x: np.ndarray, factors: int, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(W, psi) by the principal components of [n, D], as if psi were the same in all; psi is at least `least`."""
     centred = x - x.mean(axis=0)
     _, singular, directions = np.linalg.svd(centred, full_matrices=False)

@@ -13,6 +13,7 @@ from nvp_tf.densities.contract import Density
 from nvp_tf.densities.conversion import cell_noise, importance_weighted, of_each
 from nvp_tf.densities.descent import Descent, cosine
 from nvp_tf.models.build import build
+from nvp_tf.models.flow import Flow
 from nvp_tf.training.state import TrainingState
 from nvp_tf.training.whitening import fit_whitening
 
@@ -35,23 +36,23 @@ class FlowDensity(Density):
     family = "flow"
     Settings = FlowSettings
 
-    def _build(self):
+    def _build(self) -> Flow:
         return build(self.settings.model, self.dtype)
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return "bound" if self.domain.is_image else "exact"
 
     @property
-    def how(self):
+    def how(self) -> str:
         return "dequantization" if self.domain.is_image else "change of variables"
 
     @property
-    def draws(self):
+    def draws(self) -> int:
         return self.settings.noises if self.domain.is_image else 0
 
     @property
-    def latent_size(self):
+    def latent_size(self) -> int:
         return self.domain.dimensions
 
     def fit(self, train: Split, valid: Split, budget: Budget, seed: int = 0) -> Fit:
@@ -62,7 +63,7 @@ class FlowDensity(Density):
         fit_whitening(state.flow, train)
         state.start_average()
 
-        def step(batch, number, progress):
+        def step(batch: dict[str, tf.Tensor], number: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
             if settings.schedule == "cosine":
                 state.rate_factor.assign(cosine(progress))
             batch = batch if self.domain.is_image else {"x": self._standardized(batch["x"])}
@@ -71,12 +72,12 @@ class FlowDensity(Density):
                 state.move_average()
             return tf.where(tf.math.is_finite(norm), loss, norm)
 
-        def settle():
+        def settle() -> None:
             self.model.set_weights(state.evaluated.get_weights())
 
         return Descent(self, step, train, valid, settings.batch_size, seed, settle).run(budget)
 
-    def _log_prob(self, x, draws, seed):
+    def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not self.domain.is_image:
             value = self.model.forward(x, None)[1]
             return value, tf.zeros_like(value)
@@ -84,10 +85,10 @@ class FlowDensity(Density):
         noise = cell_noise(draws, self.domain.shape, seed, self.dtype)
         return importance_weighted(of_each(noise, lambda u: self.model.forward(x, u)[1]))
 
-    def _sample(self, num_samples, seed):
+    def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         latents = self.model.prior.sample([num_samples, self.domain.dimensions], seed, 1.0, self.dtype)
         return tf.cast(self.model.decode(latents), self.dtype)
 
-    def _encode(self, x):
+    def _encode(self, x: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, tf.int32) if self.domain.is_image else x
         return self.model.forward(x, self.model.CELL_CENTRE)[0]

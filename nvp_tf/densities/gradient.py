@@ -38,7 +38,7 @@ class GradientDensity(Density):
         optimizer = keras.optimizers.Adam(settings.learning_rate)
         optimizer.build(variables)
 
-        def step(batch, number, progress):
+        def step(batch: dict[str, tf.Tensor], number: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean(
                     self._loss(self._standardized(batch["x"]), tf.stack([tf.cast(seed, tf.int64), number]))

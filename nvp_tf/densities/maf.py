@@ -1,5 +1,6 @@
 """Masked and inverse autoregressive flows, TFP's bijectors around masked Keras networks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -86,7 +87,7 @@ class MafDensity(GradientDensity):
         zero = tf.zeros([self.domain.dimensions], self.dtype)
         return tfd.TransformedDistribution(tfd.MultivariateNormalDiag(zero, zero + 1), self.bijector)
 
-    def _build(self):
+    def _build(self) -> Networks:
         settings, domain = self.settings, self.domain
         orders = [("natural", settings.order)[i % 2] for i in range(settings.flows)]
         made = [
@@ -101,29 +102,29 @@ class MafDensity(GradientDensity):
             pixels.build((None, *domain.shape))
         return Networks(made, pixels, dtype=self.dtype)
 
-    def _log_prob(self, x, draws, seed):
+    def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not self.domain.is_image:
             value = self.distribution.log_prob(x)
             return value, tf.zeros_like(value)
         noise = cell_noise(draws, self.domain.shape, seed, self.dtype)
         return importance_weighted(of_each(noise, lambda u: self._log_density(x + u)))
 
-    def _loss(self, x, seed):
+    def _loss(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if not self.domain.is_image:
             return -self._log_prob(x, 0, seed)[0]
         return -self._log_density(x + tf.cast(tf.random.stateless_uniform(tf.shape(x), seed), x.dtype))
 
-    def _log_density(self, v):
+    def _log_density(self, v: tf.Tensor) -> tf.Tensor:
         """log p of dequantized images v, [n] nats."""
         y, log_det = self.model.pixels.forward(v)
         return self.distribution.log_prob(tf.reshape(y, [-1, self.domain.dimensions])) + log_det
 
-    def _sample(self, num_samples, seed):
+    def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         z = tf.cast(tf.random.stateless_normal([num_samples, self.domain.dimensions], seed), self.dtype)
         y = tf.reshape(self.bijector.forward(z), [-1, *self.domain.shape])
         return tf.floor(self.model.pixels.inverse(y)[0]) if self.domain.is_image else y
 
-    def _encode(self, x):
+    def _encode(self, x: tf.Tensor) -> tf.Tensor:
         y = self.model.pixels.forward(x + 0.5)[0] if self.domain.is_image else x
         return self.bijector.inverse(tf.reshape(y, [-1, self.domain.dimensions]))
 
@@ -134,10 +135,10 @@ class IafDensity(MafDensity):
     family = "iaf"
 
     @property
-    def bijector(self):
+    def bijector(self) -> tfb.Bijector:
         return tfb.Chain([tfb.Invert(layer) for layer in super().bijector.bijectors])
 
-    def _build(self):
+    def _build(self) -> Networks:
         if self.domain.dimensions > _MOST_OF_IAF:
             raise Unfit(
                 f"an inverse autoregressive flow takes {self.domain.dimensions} passes for a score, and so for a step "
@@ -157,11 +158,11 @@ class _Affine:
         return outputs[..., 0], _STEEPEST * tf.tanh(outputs[..., 1] / _STEEPEST)
 
 
-def _remembering(function):
+def _remembering(function: Callable) -> Callable:
     """`function` with its last answer: TFP asks once for the value and once for the determinant, of one tensor."""
     asked, answer = None, None
 
-    def once(y, **unused):
+    def once(y: tf.Tensor, **unused) -> tuple[tf.Tensor, tf.Tensor]:
         nonlocal asked, answer
         if y is not asked:
             asked, answer = y, function(y)

@@ -76,16 +76,21 @@ class MaskedDense(keras.layers.Layer):
     """
 
     def __init__(
-        self, mask: np.ndarray, activation=None, gain: float = 2**0.5, bias: np.ndarray | bool | None = None, **kwargs
+        self,
+        mask: np.ndarray,
+        activation: str | None = None,
+        gain: float = 2**0.5,
+        bias: np.ndarray | bool | None = None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.mask, self.activation = mask, keras.activations.get(activation)
         self.gain, self.initial_bias = gain, bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...] | None) -> None:
         deviation = self.gain / np.sqrt(np.maximum(1, self.mask.sum(axis=0)))
 
-        def normal(shape, dtype=None):
+        def normal(shape: tuple[int, ...], dtype: str | None = None) -> tf.Tensor:
             return keras.initializers.RandomNormal(stddev=1.0)(shape, dtype) * tf.constant(deviation, dtype)
 
         self.kernel = self.add_weight(name="kernel", shape=self.mask.shape, initializer=normal)
@@ -96,7 +101,7 @@ class MaskedDense(keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=self.mask.shape[1:], initializer=initial)
         self.built = True
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         kernel = self.masked_kernel()
         y = tf.matmul(tf.reshape(x, [-1, kernel.shape[0]]) if x.shape.rank > 2 else x, kernel)
         y = y if self.bias is None else y + self.bias
@@ -127,7 +132,7 @@ class MaskedConv2D(keras.layers.Layer):
         self.first, self.last = seen.min(axis=0), seen.max(axis=0)  # corners of the box
         self.box = mask[self.first[0] : self.last[0] + 1, self.first[1] : self.last[1] + 1]
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...] | None) -> None:
         channels = input_shape[-1]
         deviation = 1 / (channels * self.box.sum()) ** 0.5
         self.kernel = self.add_weight(
@@ -147,7 +152,7 @@ class MaskedConv2D(keras.layers.Layer):
         """((row, column) of the box's first corner, of its last), relative to the pixel."""
         return self.first - self.mask.shape[0] // 2, self.last - self.mask.shape[0] // 2
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         (top, left), (bottom, right) = self.offsets
         height, width = tf.shape(x)[1], tf.shape(x)[2]
         padded = tf.pad(x, [[0, 0], [max(0, -top), max(0, bottom)], [max(0, -left), max(0, right)], [0, 0]])

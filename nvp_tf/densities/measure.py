@@ -3,6 +3,7 @@
 import math
 import resource
 import time
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def measure(density: Density, dataset: DataSet, num: int, seed: int = 0) -> dict
     return {name: finite(value) for name, value in found.items()} | {"problems": problems}
 
 
-def finite(value):
+def finite(value: Any) -> Any:
     """The value, or None for a number that JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -84,7 +85,7 @@ def kept_samples(density: Density, seed: int) -> np.ndarray:
     return density.sample(_DRAWN, seed)
 
 
-def _timed(density, x):
+def _timed(density: Density, x: np.ndarray) -> tuple[Scores, dict]:
     """Scores of x and what they and samples took, nothing of it traced at that time."""
     density.scores(x[:1])
     latencies = []
@@ -108,7 +109,7 @@ def _timed(density, x):
     }
 
 
-def _bounds(density, x, kind):
+def _bounds(density: Density, x: np.ndarray, kind: str) -> dict:
     """What more draws make of the bound of x."""
     if kind != "bound" or not density.draws:
         return {"bounds": [], "bound_gap": None, "bound_gap_error": None}
@@ -120,13 +121,13 @@ def _bounds(density, x, kind):
     return {"bounds": [list(pair) for pair in means.items()], "bound_gap": gap, "bound_gap_error": error}
 
 
-def _mean(values):
+def _mean(values: np.ndarray) -> tuple[float, float]:
     """Mean and its standard error; 0 of one value."""
     with np.errstate(invalid="ignore"):
         return float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
 
 
-def _problems(values):
+def _problems(values: np.ndarray) -> list[str]:
     """In words: a mean over some of the scores would be no mean."""
     kinds = {"not a number": np.isnan(values), "-inf": np.isneginf(values), "+inf": np.isposinf(values)}
     return [f"{where.sum()} of {len(values)} test scores are {kind}" for kind, where in kinds.items() if where.any()]

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -91,7 +92,7 @@ class Mixture(Density):
         """P(k | y) of y [n, D]: [n, K], each row of sum 1."""
         return tf.nn.softmax(self._joint(y), axis=1)
 
-    def _joint(self, y):
+    def _joint(self, y: tf.Tensor) -> tf.Tensor:
         return self.model.log_share.value + self._log_densities(y)
 
     def _log_densities(self, y: tf.Tensor) -> tf.Tensor:
@@ -106,7 +107,7 @@ class Mixture(Density):
         """[n, D] of the components [n]."""
         raise NotImplementedError
 
-    def _log_prob(self, x, draws, seed):
+    def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         domain = self.domain
         y = tf.reshape(x, [-1, domain.dimensions])
         if not domain.is_image:
@@ -115,17 +116,19 @@ class Mixture(Density):
         values = of_each(noise, lambda u: self.log_density((y + u) / domain.levels))
         return importance_weighted(density_of_dequantized(values, domain.dimensions, domain.levels, 1.0))
 
-    def _sample(self, num_samples, seed):
+    def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seeds = tf.random.split(seed, 2)
         shares = tf.cast(self.model.log_share.value, tf.float32)[None]
         component = tf.random.stateless_categorical(shares, num_samples, seeds[0])[0]
         y = tf.reshape(self._draw(component, seeds[1]), [-1, *self.domain.shape])
         return tf.floor(y * self.domain.levels) if self.domain.is_image else y
 
-    def _normal(self, shape, seed):
+    def _normal(self, shape: list | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.random.stateless_normal(shape, seed), self.dtype)
 
-    def _fit(self, make, train: Split, valid: Split, budget: Budget, seed: int) -> Fit:
+    def _fit(
+        self, make: Callable[[np.ndarray], em.Algorithm], train: Split, valid: Split, budget: Budget, seed: int
+    ) -> Fit:
         """make: rows -> the `em.Algorithm`."""
         x = em.rows(self.domain, train, seed)
         fit = em.maximize(self, make(x), len(x), valid, budget)
@@ -145,21 +148,21 @@ class DiagonalMixture(Mixture):
     Settings = DiagonalSettings
 
     @property
-    def draws(self):
+    def draws(self) -> int:
         return 0 if self.settings.mass == "cdf" else super().draws
 
-    def fit(self, train, valid, budget, seed=0):
+    def fit(self, train: Split, valid: Split, budget: Budget, seed: int = 0) -> Fit:
         return self._fit(lambda x: Sklearn(x, "diag", self.settings, seed), train, valid, budget, seed)
 
-    def _build(self):
+    def _build(self) -> Weights:
         dimensions = self.domain.dimensions
         return Weights(self.settings.components, dimensions, {"deviation": (dimensions,)}, self.dtype)
 
-    def _log_densities(self, y):
+    def _log_densities(self, y: tf.Tensor) -> tf.Tensor:
         log_prob = tfd.Normal(self.model.mean.value, self.model.deviation.value).log_prob(y[:, None])
         return tf.reduce_sum(log_prob, axis=-1)
 
-    def _log_prob(self, x, draws, seed):
+    def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not self.domain.is_image or draws:
             return super()._log_prob(x, draws, seed)
         levels = self.domain.levels
@@ -170,11 +173,11 @@ class DiagonalMixture(Mixture):
         masses = cells.log_prob(tf.reshape(x, [-1, 1, self.domain.dimensions]))
         return _exact(tf.reduce_logsumexp(self.model.log_share.value + tf.reduce_sum(masses, axis=-1), axis=1))
 
-    def _draw(self, component, seed):
+    def _draw(self, component: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         mean, deviation = (tf.gather(w.value, component) for w in (self.model.mean, self.model.deviation))
         return mean + deviation * self._normal(tf.shape(mean), seed)
 
-    def _spread_parameters(self):
+    def _spread_parameters(self) -> int:
         return self.domain.dimensions
 
 
@@ -184,30 +187,30 @@ class FullMixture(Mixture):
     family = "mixture_full"
     Settings = FullSettings
 
-    def fit(self, train, valid, budget, seed=0):
+    def fit(self, train: Split, valid: Split, budget: Budget, seed: int = 0) -> Fit:
         return self._fit(lambda x: Sklearn(x, "full", self.settings, seed), train, valid, budget, seed)
 
-    def _build(self):
+    def _build(self) -> Weights:
         dimensions = self.domain.dimensions
         made = Weights(self.settings.components, dimensions, {"factor": (dimensions, dimensions)}, self.dtype)
         made.factor.assign(np.broadcast_to(np.eye(dimensions), made.factor.shape))
         return made
 
-    def _log_densities(self, y):
+    def _log_densities(self, y: tf.Tensor) -> tf.Tensor:
         factor = self.model.factor.value
         z = tf.linalg.triangular_solve(factor, tf.linalg.matrix_transpose(y - self.model.mean.value[:, None]))
         log_det = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(factor)), axis=-1)
         constant = 0.5 * self.domain.dimensions * math.log(2 * math.pi)
         return tf.transpose(-0.5 * tf.reduce_sum(tf.square(z), axis=1) - log_det[:, None] - constant)
 
-    def _draw(self, component, seed):
+    def _draw(self, component: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         n = tf.shape(component)[0]
         z = self._normal([n, self.domain.dimensions], seed)
         # Of every component, of which one is taken: a factor for each row would not fit into memory.
         all_of_them = self.model.mean.value[:, None] + tf.einsum("kij,nj->kni", self.model.factor.value, z)
         return tf.gather_nd(all_of_them, tf.stack([tf.cast(component, tf.int32), tf.range(n)], axis=1))
 
-    def _spread_parameters(self):
+    def _spread_parameters(self) -> int:
         return self.domain.dimensions * (self.domain.dimensions + 1) // 2
 
 
@@ -229,17 +232,17 @@ class Sklearn:
         if len(x) > _FIRST:
             self._fit(x[np.linspace(0, len(x) - 1, _FIRST).astype(int)], 1)
 
-    def iterate(self, most):
+    def iterate(self, most: int) -> list[float]:
         return self._fit(self.x, most)
 
-    def _fit(self, x, iterations):
+    def _fit(self, x: np.ndarray, iterations: int) -> list[float]:
         self.mixture.max_iter = iterations
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # that it did not converge is seen by the caller
             self.mixture.fit(x)
         return list(self.mixture.lower_bounds_)
 
-    def weights(self):
+    def weights(self) -> list[np.ndarray]:
         found = self.mixture
         spread = np.sqrt(found.covariances_) if found.covariances_.ndim == 2 else np.linalg.cholesky(found.covariances_)
         missing = self.components - len(found.weights_)
@@ -248,10 +251,10 @@ class Sklearn:
         return [shares, _repeated(found.means_, missing), _repeated(spread, missing)]
 
 
-def _repeated(array, times):
+def _repeated(array: np.ndarray, times: int) -> np.ndarray:
     """With the last entry repeated: of components that have no share."""
     return np.concatenate([array, np.repeat(array[-1:], times, axis=0)])
 
 
-def _exact(value):
+def _exact(value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return value, tf.zeros_like(value)

@@ -6,12 +6,13 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.data.split import DataSet
 from nvp_tf.densities import plots
 from nvp_tf.densities.comparison import Comparison, Terms
 from nvp_tf.densities.contract import examples
-from nvp_tf.densities.table import csv_table, lines, markdown_table
+from nvp_tf.densities.table import Line, csv_table, lines, markdown_table
 from nvp_tf.event import Event
 from nvp_tf.files import write_text
 from nvp_tf.pictures.layout import save
@@ -79,7 +80,7 @@ def facts(terms: Terms, event: Event, dataset: str) -> list[str]:
     ]
 
 
-def _drawn(comparison, found, dataset):
+def _drawn(comparison: Comparison, found: list[Line], dataset: DataSet) -> dict[str, Image.Image]:
     """The picture of what was drawn, {} where there is nothing of it to see."""
     files = {line.name: comparison.drawn(line.done[0]) for line in found if line.done}
     drawn = {name: dict(np.load(file, allow_pickle=False)) for name, file in files.items() if file.is_file()}
@@ -91,7 +92,7 @@ def _drawn(comparison, found, dataset):
     return {"densities.png": plots.densities(found, grids, test)} if grids else {}
 
 
-def _html(text):
+def _html(text: str) -> str:
     """The table and the list of `markdown_table` as HTML."""
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
     remarks = [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")]
@@ -101,5 +102,5 @@ def _html(text):
     return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>" + _list(remarks)
 
 
-def _list(items):
+def _list(items: list[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nvp_tf.config.codec import number
@@ -39,7 +40,7 @@ class GatedLayer(keras.layers.Layer):
         self.link = MaskedDense(everything, gain=1.0, bias=False, dtype=dtype, name="link")
         self.out = MaskedDense(_full(filters, filters), gain=1.0, bias=False, dtype=dtype, name="out")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.above.build(input_shape)
         self.left.build(input_shape)
         self.link.build(None)
@@ -48,7 +49,7 @@ class GatedLayer(keras.layers.Layer):
         self.vertical_bias = None if self.last else self._bias("vertical_bias")
         self.built = True
 
-    def call(self, v, h):
+    def call(self, v: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         above = self.above(v)
         return self.vertical(above), self.horizontal(self.left(h), self.link(above), h)
 
@@ -61,7 +62,7 @@ class GatedLayer(keras.layers.Layer):
         after = self.out(_gate(left + linked + self.horizontal_bias))
         return after if self.first else h + after
 
-    def _bias(self, name):
+    def _bias(self, name: str) -> keras.Variable:
         return self.add_weight(name=name, shape=(2 * self.filters,), initializer="zeros")
 
 
@@ -75,7 +76,17 @@ class PixelCNN(keras.Model):
       initial: [P], the outputs to begin with.
     """
 
-    def __init__(self, shape, filters: int, layers: int, size: int, first_size: int, hidden: int, initial, **kwargs):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        filters: int,
+        layers: int,
+        size: int,
+        first_size: int,
+        hidden: int,
+        initial: np.ndarray,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         sizes = [first_size] + [size] * (layers - 1)
@@ -93,7 +104,7 @@ class PixelCNN(keras.Model):
         self.outputs_layer.build(None)
         self.built = True
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         v = h = x
         for layer in self.gated:
             v, h = layer(v, h)
@@ -116,7 +127,7 @@ class PixelCnnSettings(Trainable):
     hidden: int = number(64, 1)
     components: int = number(5, 1)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("size", "first_size"):
             if getattr(self, name) % 2 == 0:
@@ -133,7 +144,7 @@ class PixelCnnDensity(GradientDensity):
     batch = 50
     sample_batch = 100
 
-    def _build(self):
+    def _build(self) -> PixelCNN:
         if not self.domain.is_image:
             raise Unfit("a PixelCNN is over images, these are vectors")
         settings, shape = self.settings, self.domain.shape
@@ -143,15 +154,15 @@ class PixelCnnDensity(GradientDensity):
             self.conditional.initial(), dtype=self.dtype,
         )  # fmt: skip
 
-    def _log_prob(self, x, draws, seed):
+    def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         each = self.conditional.log_prob(x, self.model(self.units(x)))
         value = tf.reduce_sum(each, axis=[1, 2])
         return value, tf.zeros_like(value)
 
-    def _loss(self, x, seed):
+    def _loss(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return -self._log_prob(x, 0, seed)[0]
 
-    def _sample(self, num_samples, seed):
+    def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return cached(self, self.noise(num_samples, seed))
 
     def noise(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -163,10 +174,10 @@ class PixelCnnDensity(GradientDensity):
         return 2 * x / (self.domain.levels - 1) - 1
 
 
-def _full(inputs, outputs):
+def _full(inputs: int, outputs: int) -> np.ndarray:
     return tf.ones([inputs, outputs], tf.bool).numpy()
 
 
-def _gate(x):
+def _gate(x: tf.Tensor) -> tf.Tensor:
     a, b = tf.split(x, 2, axis=-1)
     return tf.tanh(a) * tf.sigmoid(b)

@@ -5,15 +5,18 @@ and a pixel of the horizontal stack needs of its layer's input a few pixels left
 pass of the network. Both ways give the same images of the same noise, up to rounding.
 """
 
+import keras
 import tensorflow as tf
 
+from nvp_tf.densities.contract import Density
 
-def naive(density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+
+def naive(density: Density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     """Samples [n, H, W, C] of integers; arguments as of `cached`."""
     height, width, channels = density.domain.shape
     n = tf.shape(noise[0])[2]
 
-    def pixel(k, x):
+    def pixel(k: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         i, j = k // width, k % width
         outputs = density.model(density.units(x))[:, i, j]
         drawn = density.conditional.draw(outputs, [part[i, j] for part in noise])
@@ -24,7 +27,7 @@ def naive(density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     return tf.while_loop(lambda k, _: k < height * width, pixel, (tf.constant(0), x))[1]
 
 
-def cached(density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+def cached(density: Density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     """Samples [n, H, W, C] of integers.
 
     Args:
@@ -37,7 +40,7 @@ def cached(density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     columns = tf.TensorArray(density.dtype, height, element_shape=[None, width, density.domain.shape[2]])
     above = [tf.zeros([n, _depth(layer), width, _inputs(layer)], density.dtype) for layer in layers]
 
-    def row(i, above, samples):
+    def row(i: tf.Tensor, above: list[tf.Tensor], samples: tf.TensorArray) -> tuple:
         """above: of each layer the rows of its input that its vertical convolution sees, the row itself last."""
         linked, new = [], above[0]
         kept = []
@@ -56,7 +59,7 @@ def cached(density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     return tf.transpose(samples.stack(), [1, 0, 2, 3])
 
 
-def _row_of_pixels(density, linked, noise):
+def _row_of_pixels(density: Density, linked: tf.Tensor, noise: list[tf.Tensor]) -> tf.Tensor:
     """Draws a row [n, W, C]. linked: [n, 1, W, all layers' 2 filters], what the rows above say of each pixel."""
     layers, (_, width, channels) = density.model.gated, density.domain.shape
     n = tf.shape(linked)[0]
@@ -64,7 +67,7 @@ def _row_of_pixels(density, linked, noise):
     left = [tf.zeros([n, _reach(layer), _inputs(layer)], density.dtype) for layer in layers]
     kernels = [tf.reshape(layer.left.masked_kernel(), [-1, 2 * layer.filters]) for layer in layers]
 
-    def pixel(j, left, samples):
+    def pixel(j: tf.Tensor, left: list[tf.Tensor], samples: tf.TensorArray) -> tuple:
         """left: of each layer the pixels of its input that its horizontal convolution sees."""
         links = tf.split(linked[j], len(layers), axis=-1)
         h, kept = None, []
@@ -82,20 +85,20 @@ def _row_of_pixels(density, linked, noise):
     return tf.transpose(samples.stack(), [1, 0, 2])
 
 
-def _vertical(convolution, rows):
+def _vertical(convolution: keras.layers.Layer, rows: tf.Tensor) -> tf.Tensor:
     """The masked convolution at the last of the rows it sees: [n, depth, W, a] -> [n, 1, W, b]."""
     (_, left), (_, right) = convolution.offsets
     padded = tf.pad(rows, [[0, 0], [0, 0], [-left, right], [0, 0]])
     return tf.nn.conv2d(padded, convolution.masked_kernel(), 1, "VALID")
 
 
-def _depth(layer):
+def _depth(layer: keras.layers.Layer) -> int:
     return layer.above.box.shape[0]
 
 
-def _reach(layer):
+def _reach(layer: keras.layers.Layer) -> int:
     return layer.left.box.shape[1]
 
 
-def _inputs(layer):
+def _inputs(layer: keras.layers.Layer) -> int:
     return layer.above.kernel.shape[2]

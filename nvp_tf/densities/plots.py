@@ -1,5 +1,9 @@
 """The pictures of a comparison: how good for how long, samples side by side, densities in the plane."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
@@ -7,6 +11,9 @@ from nvp_tf.densities.conversion import bits_per_dim
 from nvp_tf.densities.table import Line
 from nvp_tf.event import Event
 from nvp_tf.pictures.layout import Panel, draw_panel, new_figure, to_picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MARKERS = {"exact": "o", "bound": "^", "estimate": "s"}
 _ACROSS = 4  # panels a row
@@ -97,11 +104,11 @@ def densities(found: list[Line], drawn: dict[str, dict[str, np.ndarray]], test: 
     return to_picture(figure)
 
 
-def _score(nats, event):
+def _score(nats: float, event: Event) -> float:
     return float(bits_per_dim(nats, event.dimensions)) if event.is_image else nats
 
 
-def _finish(axes, nats, event):
+def _finish(axes: Axes, nats: list[float], event: Event) -> None:
     """A legend, and limits that one bad row does not decide."""
     scores = sorted((_score(value, event) for value in nats), reverse=not event.is_image)
     if scores:

@@ -1,7 +1,6 @@
 """The families by name. Listing them loads no TensorFlow."""
 
-import importlib
-
+from nvp_tf.config.registry import load
 from nvp_tf.errors import UserError
 
 _HOMES = {
@@ -28,4 +27,4 @@ def get(name: str) -> type:
     if name not in _HOMES:
         raise UserError(f"family is {name!r}, expected one of {', '.join(_HOMES)}")
     module, _, attribute = _HOMES[name].partition(":")
-    return getattr(importlib.import_module(f"nvp_tf.densities.{module}"), attribute)
+    return getattr(load("nvp_tf.densities", module), attribute)

@@ -24,7 +24,7 @@ from nvp_tf.runs.run_dir import load_weights, save_weights
 CONFIG, WEIGHTS, METADATA = "config.json", "best.weights.h5", "metadata.json"
 
 
-def save(density: Density, folder: str | Path, about: dict | None = None):
+def save(density: Density, folder: str | Path, about: dict | None = None) -> None:
     """Writes the folder, config.json last: a folder with it is whole.
 
     Args:

@@ -3,6 +3,7 @@
 import csv
 import io
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nvp_tf import markdown
@@ -66,8 +67,8 @@ def markdown_table(rows: list[dict], event: Event) -> str:
     return markdown.table(heads, body, numbers=len(heads) - 3) + "\n\n" + "\n".join(_remarks(found)) + "\n"
 
 
-def _cells(line, event):
-    def nats(value, sign=1.0):
+def _cells(line: Line, event: Event) -> list[str]:
+    def nats(value: float | None, sign: float = 1.0) -> float | None:
         """In the table's unit; `sign` -1 for a score, of which more nats are fewer bits."""
         if value is None:
             return None
@@ -105,7 +106,7 @@ def number(value: float | None, decimals: int | None = None) -> str:
     return f"{value:.{decimals}f}"
 
 
-def _remarks(found):
+def _remarks(found: list[Line]) -> Iterator[str]:
     for line in found:
         for row in line.failed:
             yield f"- {line.name}, seed {row['seed']}: {FAILED}: {row['why']}"

@@ -1,5 +1,9 @@
 """The graphical model of an autoregressive density."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
@@ -8,6 +12,11 @@ from nvp_tf.densities.masked import paths, positions
 from nvp_tf.figures.graphs import Arrow, Node, draw_graph
 from nvp_tf.pictures.layout import new_figure, to_picture
 from nvp_tf.runs.source import Source
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from nvp_tf.runs.source import Source
 
 _DIMENSIONS = 4
 

@@ -18,6 +18,12 @@ from nvp_tf.runs.source import Source
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from PIL import Image
+
+    from nvp_tf.runs.source import Source
+
 _DIMENSIONS, _UNITS = 4, 6
 _SIDE, _PIXEL = 9, (4, 4)
 

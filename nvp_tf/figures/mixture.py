@@ -1,5 +1,9 @@
 """A mixture of Gaussians in the plane."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
@@ -11,6 +15,11 @@ from nvp_tf.densities.grids import on_a_grid
 from nvp_tf.densities.mixture import FullMixture, FullSettings
 from nvp_tf.pictures.layout import new_figure, to_picture
 from nvp_tf.runs.source import Source
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from nvp_tf.runs.source import Source
 
 _COMPONENTS, _ITERATIONS = 6, 60
 _DEEPEST = 12  # nats below the maximum
