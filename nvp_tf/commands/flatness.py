@@ -71,7 +71,7 @@ def report() -> dict:
     cli.quiet_tensorflow()
     from nvp_tf import markdown
     from nvp_tf.flatness import report_data, report_files, report_page
-    from nvp_tf.flatness.report import ITSELF, MODELS, Report
+    from nvp_tf.flatness.report import ITSELF, SHARPER, Report
 
     if FLAGS.run_dir:
         source = report_data.of_run(FLAGS.run_dir, FLAGS.examples, FLAGS.seed, FLAGS.data_dir)
@@ -95,15 +95,16 @@ def report() -> dict:
     if FLAGS.page:
         text = f"\n{report_page.sentences(results, name)}\n\n{report_page.markdown_rows(results)}\n"
         markdown.insert(FLAGS.page, *report_page.marks(name), text)
-    largest = {model: results[f"{model}/largest eigenvalue"]["value"] for model in MODELS}
+    largest = {model: results[f"{model}/largest eigenvalue"]["value"] for model in made.curvatures}
+    twins = [model for model in largest if model != ITSELF]
     return {
         "model": name,
         "examples": results["about"]["examples"],
         "weights": results["about"]["weights"],
         "is_minimum": results["smallest"]["is_minimum"],
         "largest_eigenvalue": largest,
-        "sharper_by": largest[MODELS[1]] / largest[ITSELF],
-        "change_of_predictions": {model: results[f"{model} change"]["relative"] for model in MODELS[1:]},
+        "sharper_by": largest[SHARPER] / largest[ITSELF] if twins else None,
+        "change_of_predictions": {model: results[f"{model} change"]["relative"] for model in twins},
         "out": str(out),
         "files": files,
         "write": FLAGS.write,

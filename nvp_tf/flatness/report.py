@@ -76,7 +76,7 @@ class Report:
             if math.isinf(measure.cost(self.settings, curvature)):
                 self.kept.get(f"{ITSELF}/{name}", lambda: {"absent": "it would take longer than all else together"})
                 continue
-            for model in MODELS:
+            for model in self.curvatures:
                 self._measure(model, name)
             self._half(name)
         self._slices()
@@ -165,7 +165,14 @@ class Report:
             FLATTEST: lambda: flattest(curvature, self.rescaling, self.settings.probes, self.seed),
         }
         for name, factors in choose.items():
-            found = self._step(f"{name} twin", factors)
+            try:
+                found = self._step(f"{name} twin", factors)
+            except UserError as error:
+                pinned = "; ".join(f"{layer}: {why}" for layer, why in self.rescaling.pinned.items())
+                self._step(
+                    "no twins", lambda error=error, pinned=pinned: f"{error} ({pinned})" if pinned else str(error)
+                )
+                return
             self.say(f"{name}: {words_of(found)}")
             model = self.rescaling.apply(found, self.source.x[:_SHOWN], self.source.copy)
             subject = dataclasses.replace(self.source.subject, model=model)
@@ -213,7 +220,7 @@ class Report:
         """The loss along one random line for all three, plain and with each filter as long as the weights' own."""
         reach = self.kept.values[f"{ITSELF}/slice volume"]["value"]  # twice as far as the loss stays low
         for normalized, radius in ((False, reach), (True, 1.0)):
-            for model in MODELS:
+            for model in self.curvatures:
                 name = f"slice/{'filters' if normalized else 'plain'}/{model}"
                 self._step(name, lambda m=model, n=normalized, r=radius: self._slice(m, n, r))
 

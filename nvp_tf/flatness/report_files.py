@@ -19,7 +19,7 @@ def write_report(results: dict[str, Json], name: str, out: Path) -> list[str]:
     """Writes report.md, index.html and the pictures that the results suffice for; their names."""
     needs = {
         "ratios.png": f"{FLATTEST}/loss",
-        "slices.png": f"slice/filters/{MODELS[-1]}",
+        "slices.png": f"slice/filters/{MODELS[-1] if 'no twins' not in results else MODELS[0]}",
         "spectrum.png": "smallest",
     }
     draw = {"ratios.png": report_plots.ratios, "slices.png": report_plots.slices, "spectrum.png": report_plots.spectrum}
@@ -45,6 +45,8 @@ def check_write(file: str, source: Source) -> Path:
 
 def write_sharper(results: dict[str, Json], source: Source, file: Path) -> None:
     """The model of the source, in its own dtype, with the weights of the sharper twin: factors of two, no rounding."""
+    if "no twins" in results:
+        raise UserError(f"there is no sharper model to write: {results['no twins']}")
     model = RunDir(source.path).load_flow() if source.path.is_dir() else keras.models.load_model(source.path)
     model.set_weights(Rescaling(model).weights(results[f"{SHARPER} twin"]))
     if source.path.is_dir():

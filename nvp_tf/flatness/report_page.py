@@ -74,6 +74,8 @@ def facts(results: dict[str, Json], name: str) -> list[str]:
         if change:
             said = f"predictions change by {change['absolute']:.1e} at most, {change['relative']:.1e} of the largest"
             found.append(f"{twin.capitalize()}, {words}: {words_of(results[f'{twin} twin'])}; {said}.")
+    if "no twins" in results:
+        found.append(f"No equivalent model to show: {results['no twins']}.")
     found.append(f"H v is {about['difference']:.1e} from differences of gradients; batch norm with running statistics.")
     return [*found, *(f"{note}." for note in about["notes"])]
 

@@ -53,7 +53,7 @@ def slices(results: dict[str, Json]) -> Image.Image:
     titles = {"plain": "along a random line", "filters": "the same line, each filter as long as the weights'"}
     for axes, (kind, title) in zip(places, titles.items(), strict=True):
         floor = np.inf
-        for model in MODELS:
+        for model in [model for model in MODELS if f"slice/{kind}/{model}" in results]:
             found = results[f"slice/{kind}/{model}"]
             losses = np.array(found["losses"])
             floor = min(floor, np.nanmin(losses))

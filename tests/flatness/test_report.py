@@ -140,6 +140,22 @@ def test_a_flow(tmp_path):
     )
 
 
+def test_a_model_that_nothing_can_be_rescaled_in(tmp_path):
+    """Measured all the same, with the layer that is in the way by its name."""
+    layers = [L.Dense(3, activation="tanh", name="bend", **F64), L.Dense(2, name="last", **F64)]
+    model = keras.Sequential([keras.Input((2,), **F64), *layers])
+    rng = np.random.default_rng(0)
+    made = subject(model, rng.standard_normal((9, 2)), rng.standard_normal((9, 2)), loss="mean_squared_error")
+    source = report_data.Source(made, lambda: None, rng.standard_normal((9, 2)), tmp_path / "bend.keras")
+    results = Report(source, tmp_path, minutes=1e-6).run()
+    assert "bend: the activation tanh is not positively homogeneous" in results["no twins"]
+    files = report_files.write_report(results, "bend", tmp_path)
+    assert "slices.png" in files and "ratios.png" not in files
+    assert "No equivalent model to show" in (tmp_path / "report.md").read_text()
+    with pytest.raises(UserError, match="there is no sharper model to write"):
+        report_files.write_sharper(results, source, tmp_path / "s.keras")
+
+
 def test_flattest_of_two_layers_is_the_closed_form():
     """a^4 = tr H11 / tr H22 by trace, from a network whose layers are far from balanced."""
     rng = np.random.default_rng(0)
