@@ -9,7 +9,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -91,7 +91,7 @@ class Density:
 
     def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float32"):
         self.domain, self.seed, self.dtype = domain, seed, dtype
-        self.settings = self.Settings() if settings is None else settings
+        self.settings: Any = self.Settings() if settings is None else settings  # of the family's own class
         keras.utils.set_random_seed(seed)  # of the initial weights; nothing later draws from it
         self.model = self._build()
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from nvp_tf.errors import UserError
 from nvp_tf.files import json_text, read_json, write_text
 
-Json = dict | list | str | float | int | bool | None
+Json: TypeAlias = Any  # what JSON holds
 
 
 class Kept:
