@@ -67,7 +67,7 @@ def _is_right(layer: keras.layers.Layer, arguments: list[tf.Tensor], training: b
     rng = np.random.default_rng(0)
     v = [tf.constant(rng.standard_normal(value.shape)) for value in point]
 
-    def scalar(values):
+    def scalar(values: list[tf.Tensor]) -> tf.Tensor:
         given = iter(values)
         called = [next(given) if value.dtype.is_floating else value for value in arguments]
         with keras.StatelessScope(state_mapping=list(zip(variables, given, strict=True))):
@@ -79,7 +79,7 @@ def _is_right(layer: keras.layers.Layer, arguments: list[tf.Tensor], training: b
             total += tf.reduce_sum(r * y + q * tf.square(y) / 2)
         return total
 
-    def gradient(step):
+    def gradient(step: float) -> np.ndarray:
         moved = [value + step * direction for value, direction in zip(point, v, strict=True)]
         with tf.GradientTape() as tape:
             tape.watch(moved)
@@ -123,7 +123,7 @@ def _recorded(layer: keras.layers.Layer, calls: list) -> Iterator[None]:
     """While within, the layer's first call with tensors of known value goes to `calls`."""
     call = layer.call
 
-    def recorder(*args, **kwargs):
+    def recorder(*args: object, **kwargs: object) -> object:
         tensors = tf.nest.flatten(args)
         known = all(isinstance(value, tf.Tensor) and hasattr(value, "numpy") for value in tensors)
         if known and len(tensors) == len(args) and all(layer is not other for other, _ in calls):

@@ -83,11 +83,8 @@ def open_model(
     if takes_logits(spec) and not says_logits(spec):
         logits = _logits(clone, "sigmoid" if isinstance(spec, keras.losses.BinaryCrossentropy) else "softmax")
         if logits is not None:
-            return (
-                logits,
-                loss_of(spec, from_logits=True),
-                (*notes, "outputs are the logits before the last activation"),
-            )
+            notes = (*notes, "outputs are the logits before the last activation")
+            return logits, loss_of(spec, from_logits=True), notes
     return clone, loss_of(spec), notes
 
 
@@ -144,8 +141,9 @@ def _compared(model: keras.Model, clone: keras.Model, x: object) -> str:
     theirs = [np.asarray(tf.cast(v, tf.float64)) for v in tf.nest.flatten(model(x, training=False))]
     largest = max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
     scale = max(float(np.abs(b).max()) for b in theirs)
-    coarsest = max((layer.compute_dtype for layer in model._flatten_layers()), key=lambda dtype: _EPSILON.get(dtype, 0))
-    if np.isfinite(scale) and not largest <= 1000 * _EPSILON[coarsest] * scale:
+    simple = [layer for layer in model._flatten_layers() if not layer._layers]
+    coarsest = max((layer.compute_dtype for layer in simple), key=lambda dtype: _EPSILON.get(dtype, 0.0))
+    if np.isfinite(scale) and not largest <= 1000 * _EPSILON.get(coarsest, 0.0) * scale:
         raise UserError(
             f"in float64 the model predicts otherwise: by {largest:.2g}, of {scale:.2g}; it cannot be measured"
         )

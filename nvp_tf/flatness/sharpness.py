@@ -2,7 +2,8 @@
 
     sharpness = max over |delta| <= epsilon of (L(th + delta) - L(th)) / (1 + L(th))    (thesis 3.1; Keskar et al. 2017)
 
-What is found is the best point of several ascents: a lower bound of the maximum.
+What is found is the best point of several ascents: a lower bound of the maximum. The loss of a density may be negative:
+L in the divisor is its modulus.
 """
 
 import math
@@ -22,7 +23,7 @@ _HALVINGS = 6
 class Sharpness:
     """The best point of the ascents.
 
-    value: (loss_found - loss) / (1 + loss), at most the true sharpness; 0 where no higher point was found.
+    value: (loss_found - loss) / (1 + |loss|), at most the true sharpness; 0 where no higher point was found.
     step: [dim], from the weights to the point.
     gradients: how many gradients of the loss it took.
     """
@@ -109,13 +110,13 @@ def sharpness(
         found, u, gradients = _ascend(curvature, where, loss, where.farthest(direction), steps)
         taken += gradients
         if found > best.loss_found:
-            best = Sharpness((found - loss) / (1 + loss), loss, found, where.step(u), taken)
+            best = Sharpness((found - loss) / (1 + abs(loss)), loss, found, where.step(u), taken)
     return Sharpness(best.value, loss, best.loss_found, best.step, taken)
 
 
 def second_order(loss: float, largest: float, epsilon: float) -> float:
     """epsilon^2 lambda_max / (2 (1 + L)), the sharpness in a ball of a quadratic (thesis 3.1)."""
-    return epsilon**2 * largest / (2 * (1 + loss))
+    return epsilon**2 * largest / (2 * (1 + abs(loss)))
 
 
 def _neighbourhood(

@@ -10,7 +10,7 @@ from cases import randomize
 from commands import ROOT
 
 from benchmarks import peers
-from benchmarks.workloads import two_moons
+from benchmarks.workloads import curvature, two_moons
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.models.build import build
 
@@ -75,3 +75,11 @@ def test_peers_of_points():
     assert table["absent"] == {}
     for name, row in table["contenders"].items():  # each learns scales in its own way: a number a coupling, or none
         assert abs(row["parameters"] - table["contenders"]["ours"]["parameters"]) <= 8, name
+
+
+def test_curvature_is_what_others_find():
+    result = curvature.run(rounds=1, against="torch")
+    assert result["absent"] == {} and [check for check in result["checks"] if not check["holds"]] == []
+    for name, row in result["contenders"].items():
+        if name != "ours":
+            assert row["product_difference"] < (1e-4 if "float32" in name else 1e-12), name
