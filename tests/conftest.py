@@ -6,11 +6,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import pytest
+import shared
 import tensorflow as tf
 
 # Two devices, for tests of replicas. Not possible any more once TensorFlow has initialised.
 [cpu] = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput"):  # a worker of pytest-xdist has one
+        shared.remove()
 
 
 def pytest_configure(config):

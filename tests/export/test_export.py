@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 import tensorflow as tf
-from commands import consume, digits_run, figures
+from commands import consume, digits_export, digits_run
 from scipy.special import logsumexp
 
 import nvp_tf
@@ -97,7 +97,7 @@ def exported(tmp_path_factory):
         if config is None:
             path, _ = digits_run()
             flow, x = nvp_tf.load(path), load_dataset(DataConfig("digits")).test._array.numpy()
-            printed = figures("export", f"--run_dir={path}", f"--export_dir={folder / name}")
+            _, printed = digits_export()
         else:
             flow, rng = build(config), np.random.RandomState(0)
             for weight in flow.weights:  # Away from the identity: a wrong graph hides there.

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -20,10 +21,11 @@ NAMES = ("grey", "colour", "vector")
 
 
 @pytest.fixture(scope="module")
-def bundles(saved):
+def bundles(saved, tmp_path_factory):
     """{name: (flow, x, the model's folder with its files, a session that asks as the server does)}."""
-    made = {}
+    made, folder = {}, tmp_path_factory.mktemp("bundles")
     for name, (flow, x, model) in saved.items():
+        model = shutil.copytree(model, folder / name / "1")
         bundle = ServingBundle(model.parent, x, flow.event)
         bundle.write_inside(model)
         bundle.write_beside(1)

@@ -1,15 +1,14 @@
 """Commands as a person runs them: fresh processes, and the one tiny run that the system tests share."""
 
-import atexit
 import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+
+from shared import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [f"--set=model.flow.{key}" for key in ("filters=4", "blocks=1", "couplings=1")]
@@ -72,10 +71,26 @@ def consume(script, *arguments, cwd):
 
 @functools.cache
 def digits_run():
-    """(run_dir, what bin/train.py printed) of an uninterrupted tiny run; made once a session, to be read only."""
-    folder = Path(tempfile.mkdtemp(prefix="nvp_tf-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder / "run", figures("train", *TRAIN_DIGITS, f"--run_dir={folder / 'run'}")
+    """(run_dir, what bin/train.py printed) of an uninterrupted tiny run, to be read only."""
+
+    def make(folder):
+        printed = figures("train", *TRAIN_DIGITS, f"--run_dir={folder / 'run'}")
+        (folder / "printed.json").write_text(json.dumps(printed))
+
+    folder = made_once("digits", make)
+    return folder / "run", json.loads((folder / "printed.json").read_text())
+
+
+@functools.cache
+def digits_export():
+    """(model's folder, what bin/export.py printed) of that run, to be read only."""
+
+    def make(folder):
+        printed = figures("export", f"--run_dir={digits_run()[0]}", f"--export_dir={folder / 'model'}")
+        (folder / "printed.json").write_text(json.dumps(printed))
+
+    folder = made_once("digits-export", make)
+    return folder / "model", json.loads((folder / "printed.json").read_text())
 
 
 def leftovers(folder):

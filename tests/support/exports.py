@@ -1,13 +1,10 @@
 """Exports of a grey, a colour and a vector model, small and with random weights, made once a session."""
 
-import atexit
 import functools
-import shutil
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from cases import randomize
+from shared import made_once
 
 from nvp_tf.config.schema import DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig
 from nvp_tf.data.registry import load_dataset
@@ -25,15 +22,21 @@ MODELS = {
 @functools.cache
 def saved_models():
     """{name: (flow, x, the SavedModel's folder)}; x: real digits and moons, and noise for the colours."""
-    folder, made = Path(tempfile.mkdtemp(prefix="nvp_tf-")), {}
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    flows, data, made = {}, {}, {}
     for name, config in MODELS.items():
-        flow = build(config)
-        randomize(flow, spread=0.3)
+        flows[name] = randomize(build(config), spread=0.3)
         if name == "colour":
             x = np.random.RandomState(0).randint(0, 256, (300, 4, 4, 3)).astype(np.uint8)
         else:
             x = load_dataset(DataConfig({"grey": "digits", "vector": "two_moons"}[name])).test._array.numpy()[:300]
-        Signatures(flow, Reference(flow.log_prob(x[100:]).numpy())).save(folder / name / "1")
-        made[name] = flow, x, folder / name / "1"
+        data[name] = x
+
+    def make(folder):
+        for name, flow in flows.items():
+            reference = Reference(flow.log_prob(data[name][100:]).numpy())
+            Signatures(flow, reference).save(folder / name / "1")
+
+    folder = made_once("exports", make)
+    for name, flow in flows.items():
+        made[name] = flow, data[name], folder / name / "1"
     return made
