@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nvp_tf.errors import UserError
 from nvp_tf.files import write_text
 from nvp_tf.markdown import insert
 
@@ -62,6 +63,8 @@ def replace_section(file, name, text):
     file = Path(file)
     page = file.read_text(encoding="utf-8") if file.exists() else ""
     begin, end = f"<!-- {name}: made by bin/benchmark.py -->", f"<!-- end of {name} -->"
-    if begin not in page and end not in page:
+    if (begin in page) != (end in page):
+        raise UserError(f"{file} has one of {begin!r} and {end!r}, expected both or neither")
+    if begin not in page:
         write_text(file, f"{page.rstrip()}\n\n{begin}\n{end}\n".lstrip())
     insert(file, begin, end, text)

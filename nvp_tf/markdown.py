@@ -25,4 +25,4 @@ def around(page: str | Path, begin: str, end: str) -> tuple[str, str]:
 def insert(page: str | Path, begin: str, end: str, text: str) -> None:
     """Puts a text into a page, between the two marks."""
     before, after = around(page, begin, end)
-    write_text(page, f"{before}\n{text.strip()}\n{after}")
+    write_text(page, f"{before}\n\n{text.strip()}\n\n{after}")

@@ -201,7 +201,7 @@ def test_data_that_a_model_is_not_for(says, array, tmp_path):
 def test_data_of_another_depth():
     config = RunDir(digits_run()[0]).config
     for array, levels in ((np.zeros((9, 8, 8, 3), np.uint8), 17), (np.zeros((9, 8, 8), np.uint8), 256)):
-        with pytest.raises(UserError, match=r"expected \(8, 8, 1\) and 17 as in the config"):
+        with pytest.raises(UserError, match=r"expected 8x8x1 of 17 levels as in the config"):
             check_fits(config, from_arrays(array, levels=levels))
 
 

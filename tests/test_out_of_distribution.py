@@ -142,7 +142,7 @@ def test_images_that_are_made_and_altered():
 def test_runs_that_have_no_images(tmp_path):
     RunDir.create(tmp_path / "moons", PRESETS["realnvp_two_moons"].config)
     with pytest.raises(UserError, match="needs a run on images"):
-        measure(Source(tmp_path / "moons"))
+        measure.measure(Source(tmp_path / "moons"))
 
 
 def test_command(tmp_path):
@@ -155,7 +155,7 @@ def test_command(tmp_path):
     flags = [f"--run_dir={path}", f"--out={out}", "--num=30", f"--folder={pictures}", "--noprogress"]
     printed = figures("out_of_distribution", *flags, f"--page={page}")
     table = (out / "table.md").read_text()
-    assert page.read_text() == f"before\n<!-- table: run -->\n\n{table}\n<!-- end of table: run -->\nafter\n"
+    assert page.read_text() == f"before\n<!-- table: run -->\n\n{table.strip()}\n\n<!-- end of table: run -->\nafter\n"
 
     found = json.loads((out / "figures.json").read_text())
     rows = list(csv.DictReader((out / "scores.csv").open()))

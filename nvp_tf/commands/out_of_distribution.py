@@ -59,7 +59,7 @@ def main() -> dict[str, Any]:
     for draw in (plots.histograms, plots.complexity, plots.examples):
         save(draw(measurement), out / f"{draw.__name__}.png")
     if FLAGS.page:
-        markdown.insert(FLAGS.page, *report.marks(place), f"\n{table}")
+        markdown.insert(FLAGS.page, *report.marks(place), table)
     return {
         "false_alarms": figures[OWN]["caught"]["typicality"],
         "auroc": {name: {rule: round(row["auroc"][rule], 3) for rule in RULES} for name, row in figures.items()},

@@ -5,6 +5,7 @@ forward goes from theta to eta, inverse is the thesis' Phi. A `centre` is the po
 
 import math
 
+import keras
 import tensorflow as tf
 
 from nvp_tf.layers.base import Bijective, sum_event
@@ -12,6 +13,7 @@ from nvp_tf.layers.base import Bijective, sum_event
 _NEWTON_STEPS = 200  # never reached: a start within a factor 2^|a| takes a few |a|
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Power(Bijective):
     """Stretches or squeezes every coordinate about a centre (thesis figure 3.5).
 
@@ -87,6 +89,7 @@ class Power(Bijective):
         return tf.while_loop(lambda _, far: far, step, (v, go_on), maximum_iterations=_NEWTON_STEPS)[0]
 
 
+@keras.saving.register_keras_serializable("nvp_tf")
 class Radial(Bijective):
     """Moves points within a ball along their rays, and leaves all outside where it is (thesis 3.5.1, figure 3.6).
 

@@ -136,7 +136,7 @@ def test_list_is_quick():
 
 # (what the line says, arguments after --run_dir)
 REFUSED = [
-    ("figure is 'spheres', expected one of moons,", ["spheres", "--out=x.png"]),
+    ("figure is 'spheres', expected one of flatness,", ["spheres", "--out=x.png"]),
     ("figure sphere takes no --num, expected --angles", ["sphere", "--out=x.png", "--num=3"]),
     ("expected a figure's name, --run_dir and --out", ["sphere"]),
     ("expected a figure's name, --run_dir and --out", ["--out=x.png"]),
