@@ -57,7 +57,6 @@ class Report:
         say: Say = lambda line: None,
     ):
         self.source, self.times, self.minutes, self.seed, self.say = source, times, minutes, seed, say
-        self.rescaling = Rescaling(source.subject.model)
         self.curvatures = {ITSELF: Curvature.of(source.subject, say=say)}
         made_of = {"fingerprint": source.fingerprint, "loss": source.subject.loss.name, "times": times, "seed": seed}
         self.kept = Kept(Path(out) / "measures.json", made_of)
@@ -160,24 +159,26 @@ class Report:
         curvature = self.curvatures[ITSELF]
         traces = {name: each["value"] for name, each in self.kept.values["traces"]["blocks"].items()}
         largest = self.kept.values["eigenvalues"]["values"][0]
-        choose = {
-            SHARPER: lambda: sharper(curvature, self.rescaling, traces, largest, self.times, self.seed),
-            FLATTEST: lambda: flattest(curvature, self.rescaling, self.settings.probes, self.seed),
-        }
-        for name, factors in choose.items():
-            try:
-                found = self._step(f"{name} twin", factors)
-            except UserError as error:
-                pinned = "; ".join(f"{layer}: {why}" for layer, why in self.rescaling.pinned.items())
-                self._step(
-                    "no twins", lambda error=error, pinned=pinned: f"{error} ({pinned})" if pinned else str(error)
-                )
-                return
-            self.say(f"{name}: {words_of(found)}")
-            model = self.rescaling.apply(found, self.source.x[:_SHOWN], self.source.copy)
-            subject = dataclasses.replace(self.source.subject, model=model)
-            self.curvatures[name] = Curvature.of(subject)
-            self._step(f"{name} change", lambda name=name: self._change(name))
+        try:
+            rescaling = Rescaling(self.source.subject.model)
+            if not rescaling.units:
+                why = "; ".join(dict.fromkeys(rescaling.pinned.values()))
+                raise UserError(f"no layer of the model can be rescaled: {why}")
+            choose = {
+                SHARPER: lambda: sharper(curvature, rescaling, traces, largest, self.times, self.seed),
+                FLATTEST: lambda: flattest(curvature, rescaling, self.settings.probes, self.seed),
+            }
+            for name, factors in choose.items():
+                self._twin(name, self._step(f"{name} twin", factors), rescaling)
+        except UserError as error:
+            reason = str(error)
+            self._step("no twins", lambda: reason)
+
+    def _twin(self, name: str, factors: dict, rescaling: Rescaling) -> None:
+        self.say(f"{name}: {words_of(factors)}")
+        model = rescaling.apply(factors, self.source.x[:_SHOWN], self.source.copy)
+        self.curvatures[name] = Curvature.of(dataclasses.replace(self.source.subject, model=model))
+        self._step(f"{name} change", lambda: self._change(name))
 
     def _change(self, name: str) -> Json:
         """The largest change of a prediction, absolute and of the largest prediction."""

@@ -67,13 +67,13 @@ def facts(results: dict[str, Json], name: str) -> list[str]:
     if "smallest" in results:
         found.append(results["smallest"]["text"])
     for twin, words in (
-        (SHARPER, "sharper by the largest eigenvalue"),
-        (FLATTEST, "as flat by the trace as units allow"),
+        (SHARPER, "by the largest eigenvalue"),
+        (FLATTEST, "by the trace, as far as its units go"),
     ):
         change = results.get(f"{twin} change")
         if change:
             said = f"predictions change by {change['absolute']:.1e} at most, {change['relative']:.1e} of the largest"
-            found.append(f"{twin.capitalize()}, {words}: {words_of(results[f'{twin} twin'])}; {said}.")
+            found.append(f"{twin.capitalize()} ({words}): {words_of(results[f'{twin} twin'])}; {said}.")
     if "no twins" in results:
         found.append(f"No equivalent model to show: {results['no twins']}.")
     found.append(f"H v is {about['difference']:.1e} from differences of gradients; batch norm with running statistics.")

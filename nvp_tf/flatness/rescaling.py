@@ -21,7 +21,8 @@ class Rescaling:
 
     A unit is a layer, or several that are tied, whose values may be f > 0 times as large because what reads them
     divides by f. The thesis' T(theta_k) = a_k theta_k with product 1 gives unit k the factor a_1 ... a_k
-    (`of_layers`); biases take the same factor.
+    (`of_layers`); biases take the same factor. All of it is of a model with running statistics: in training a batch
+    norm takes a factor of what is before it back by itself.
 
     Args:
       model: a Functional or Sequential Keras model, or a `Flow`.

@@ -60,7 +60,7 @@ class Unit:
 
     @property
     def moves_statistics(self) -> bool:
-        """Whether a running variance moves: then only predictions with running statistics stay as they are."""
+        """Whether a running variance moves, which bounds the factor from below."""
         return any(change.epsilon is not None for change in self.changes)
 
 

@@ -5,7 +5,10 @@ import importlib
 import numpy as np
 import pytest
 
+from nvp_tf.flatness.curvature import Curvature
+from nvp_tf.flatness.losses import loss_of
 from nvp_tf.flatness.rescaling import Rescaling, predictions
+from nvp_tf.flatness.sharpness import sharpness
 from nvp_tf.flatness.theorems import inputs, reparametrization, weight_norm
 from nvp_tf.flatness.theorems.lines import Line, table
 from nvp_tf.flatness.theorems.networks import rectified
@@ -49,6 +52,20 @@ def test_slip_a_negative_factor_of_a_normalized_weight_flips_it():
     np.testing.assert_allclose(predictions(model, x), before, rtol=1e-12)
     direction.assign(-direction.numpy())
     np.testing.assert_allclose(predictions(model, x), -before, rtol=1e-12)
+
+
+def test_the_ascent_finds_the_constant_function():
+    """epsilon-sharpness at T_a th, a > ||th2|| / epsilon, is at least that of the best constant (section 3.4.3)."""
+    network, epsilon = rectified(5, 7, 1), 0.1
+    second = network.model.layers[-1].kernel.numpy()
+    alpha = 1.01 * np.linalg.norm(second) / epsilon
+    rescaling = network.rescaling
+    model = rescaling.apply(rescaling.of_layers([alpha, 1 / alpha]), network.x)
+    targets = network.curvature.targets()
+    moved = Curvature(model, loss_of("mean_squared_error"), [(network.x, targets)])
+    step = np.concatenate([np.zeros(35), -moved.weights[35:]])
+    assert sharpness(moved, epsilon, starts=[step], steps=3, restarts=0).value >= targets.var()
+    assert sharpness(network.curvature, epsilon, steps=10).value < 0.5 * targets.var()
 
 
 def test_slip_a_normalized_weight_has_infinite_flatness_not_sharpness():
