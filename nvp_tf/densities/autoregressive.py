@@ -28,7 +28,7 @@ class MADE(keras.Model):
 
     def __init__(
         self, position: np.ndarray, layers: int, units: int, initial: np.ndarray, spread: float = 0.1, **kwargs
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.position, self.outputs = position, len(initial)
         dimensions = len(position)

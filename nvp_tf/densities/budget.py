@@ -18,7 +18,7 @@ class Budget:
 
     def __init__(
         self, seconds: float | None = None, steps: int | None = None, clock: Callable[[], float] = time.monotonic
-    ):
+    ) -> None:
         if seconds is None and steps is None:
             raise ValueError("a budget has neither seconds nor steps, expected one")
         self.seconds, self.steps, self._clock, self._began = seconds, steps, clock, clock()

@@ -32,7 +32,7 @@ class Trial:
       seconds: that drawing may take; fewer draws then, but at least one batch of them.
     """
 
-    def __init__(self, density, held_out: Split, seed: int, seconds: float = math.inf):
+    def __init__(self, density, held_out: Split, seed: int, seconds: float = math.inf) -> None:
         began, values = time.monotonic(), (None, *density.domain.shape)
         rows = examples(held_out, MOST)
         seed_spec, v = tf.TensorSpec((2,), tf.int64), tf.TensorSpec(values, density.dtype)
@@ -90,7 +90,7 @@ class _Judge:
     nats: loss -> the density's mean nats with the same weights.
     """
 
-    def __init__(self, density, trial: Trial):
+    def __init__(self, density, trial: Trial) -> None:
         self.density, self.trial, self.model, self.nats = density, trial, density.model.classifier, {}
 
     def scores(self, held_out: np.ndarray) -> Scores:

@@ -49,7 +49,7 @@ class Comparison:
       UserError: a folder of something else, or of other terms.
     """
 
-    def __init__(self, folder: str | Path, terms: Terms):
+    def __init__(self, folder: str | Path, terms: Terms) -> None:
         self.folder, self.terms = Path(folder), terms
         file = self.folder / "compare.json"
         if file.is_file():

@@ -40,7 +40,7 @@ class LogisticMixture:
       channels: C of a site.
     """
 
-    def __init__(self, levels: int, components: int, channels: int = 1):
+    def __init__(self, levels: int, components: int, channels: int = 1) -> None:
         self.levels, self.components, self.channels = levels, components, channels
         self.pairs = channels * (channels - 1) // 2
         self.outputs = components * (1 + 2 * channels + self.pairs)
@@ -107,7 +107,7 @@ class GaussianMixture:
 
     channels = 1
 
-    def __init__(self, components: int):
+    def __init__(self, components: int) -> None:
         self.components, self.outputs = components, 3 * components
 
     def initial(self) -> np.ndarray:

@@ -89,7 +89,7 @@ class Density:
     batch: int = 100  # examples scored a call
     sample_batch: int = 1000  # drawn a call
 
-    def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float32"):
+    def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float32") -> None:
         self.domain, self.seed, self.dtype = domain, seed, dtype
         self.settings: Any = self.Settings() if settings is None else settings  # of the family's own class
         keras.utils.set_random_seed(seed)  # of the initial weights; nothing later draws from it

@@ -46,7 +46,7 @@ class Descent:
         batch_size: int,
         seed: int,
         settle: Callable[[], None] = lambda: None,
-    ):
+    ) -> None:
         self.density, self.settle = density, settle
         self.batch_size = min(batch_size, train.size)
         self.batches = iter(training_batches(train, self.batch_size, seed))

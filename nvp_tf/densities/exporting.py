@@ -68,7 +68,7 @@ class Signatures:
       reference: the `Reference` of `score`.
     """
 
-    def __init__(self, density: Density, reference: Reference):
+    def __init__(self, density: Density, reference: Reference) -> None:
         self.density, self.reference, event = density, reference, density.domain
         self.most_samples = max(1, min(density.sample_batch, MOST_VALUES // event.dimensions))
         self.values = tf.TensorSpec((None, *event.shape), event.dtype, event.name)

@@ -41,7 +41,7 @@ class MafSettings(Trainable):
 class Networks(keras.Model):
     """The flow's networks, and the pixels' layer for images."""
 
-    def __init__(self, made: list[MADE], pixels: Pixels | None, **kwargs):
+    def __init__(self, made: list[MADE], pixels: Pixels | None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.made, self.pixels = made, pixels
         self.built = True
@@ -150,7 +150,7 @@ class IafDensity(MafDensity):
 class _Affine:
     """(m, log s) of a MADE's outputs, log s within +-4."""
 
-    def __init__(self, made: MADE):
+    def __init__(self, made: MADE) -> None:
         self.made = made
 
     def __call__(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -82,7 +82,7 @@ class MaskedDense(keras.layers.Layer):
         gain: float = 2**0.5,
         bias: np.ndarray | bool | None = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.mask, self.activation = mask, keras.activations.get(activation)
         self.gain, self.initial_bias = gain, bias
@@ -125,7 +125,7 @@ class MaskedConv2D(keras.layers.Layer):
       mask: bool [size, size], size odd, the pixel itself in the middle.
     """
 
-    def __init__(self, filters: int, mask: np.ndarray, **kwargs):
+    def __init__(self, filters: int, mask: np.ndarray, **kwargs) -> None:
         super().__init__(**kwargs)
         self.filters, self.mask = filters, mask
         seen = np.argwhere(mask)

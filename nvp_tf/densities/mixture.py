@@ -49,7 +49,7 @@ class FullSettings(Section):
 class Weights(keras.Model):
     """log a_k, mu_k, and the other parameters of the components."""
 
-    def __init__(self, components: int, dimensions: int, shapes: dict[str, tuple[int, ...]], dtype: str):
+    def __init__(self, components: int, dimensions: int, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
         super().__init__(dtype=dtype)
         even = keras.initializers.Constant(-math.log(components))
         self.log_share = self.add_weight(name="log_share", shape=(components,), initializer=even)
@@ -64,7 +64,7 @@ class Mixture(Density):
 
     batch = 200
 
-    def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float64"):
+    def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float64") -> None:
         super().__init__(domain, settings, seed, dtype)
 
     @property
@@ -223,7 +223,7 @@ class Sklearn:
       settings: with `components` and `ridge`.
     """
 
-    def __init__(self, x: np.ndarray, covariance: str, settings: Section, seed: int):
+    def __init__(self, x: np.ndarray, covariance: str, settings: Section, seed: int) -> None:
         self.x, self.components = x, settings.components
         self.mixture = GaussianMixture(
             min(settings.components, len(x)), covariance_type=covariance, reg_covar=settings.ridge, tol=0.0,

@@ -30,7 +30,7 @@ class GatedLayer(keras.layers.Layer):
       last: whether nobody asks for v'.
     """
 
-    def __init__(self, filters: int, size: int, first: bool, last: bool, **kwargs):
+    def __init__(self, filters: int, size: int, first: bool, last: bool, **kwargs) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         self.first, self.last, self.filters = first, last, filters
@@ -86,7 +86,7 @@ class PixelCNN(keras.Model):
         hidden: int,
         initial: np.ndarray,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         sizes = [first_size] + [size] * (layers - 1)

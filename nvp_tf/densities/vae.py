@@ -27,7 +27,7 @@ class VAE(keras.Model):
       latents: d, how many entries z has.
     """
 
-    def __init__(self, encoder, decoder, likelihood, event_shape: tuple[int, ...], latents: int, **kwargs):
+    def __init__(self, encoder, decoder, likelihood, event_shape: tuple[int, ...], latents: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
         self.event_shape, self.latents = tuple(event_shape), latents

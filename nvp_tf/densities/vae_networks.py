@@ -25,7 +25,7 @@ class FlooredScale(keras.layers.Layer):
 class SharedScale(keras.layers.Layer):
     """m -> (m, log s) along the last axis, s one learned scalar: the decoder of probabilistic PCA."""
 
-    def build(self, input_shape: tuple):
+    def build(self, input_shape: tuple) -> None:
         self.log_scale = self.add_weight(name="log_scale", shape=(), initializer="zeros")
         self.built = True
 

@@ -57,7 +57,7 @@ class Curvature:
         batch_norm: str = "inference",
         regularizers: bool = False,
         say: Callable[[str], None] | None = None,
-    ):
+    ) -> None:
         if batch_norm not in MODES:
             raise UserError(f"batch_norm is {batch_norm!r}, expected one of {', '.join(MODES)}")
         checks.check_model(model)

@@ -33,7 +33,7 @@ class Graph:
       UserError: a model of another kind, one that is not built, or a layer that is used twice.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model) -> None:
         self._places, ends, self._sizes = _sequence(model) if isinstance(model, keras.Sequential) else _network(model)
         self._tied = {value: value for value in self._sizes}
         self._fixed = {}

@@ -27,7 +27,7 @@ class Products:
       batch: one (x, y), for the shapes that a graph is traced for; the number of examples is left open.
     """
 
-    def __init__(self, model: keras.Model, loss: Loss, blocks: Sequence[Block], training: bool, batch: tuple):
+    def __init__(self, model: keras.Model, loss: Loss, blocks: Sequence[Block], training: bool, batch: tuple) -> None:
         self.model = model
         self.loss = loss
         self.blocks = blocks

@@ -55,7 +55,7 @@ class Report:
         minutes: float = 15.0,
         seed: int = 0,
         say: Say = lambda line: None,
-    ):
+    ) -> None:
         self.source, self.times, self.minutes, self.seed, self.say = source, times, minutes, seed, say
         self.rescaling = Rescaling(source.subject.model)
         self.curvatures = {ITSELF: Curvature.of(source.subject, say=say)}

@@ -18,7 +18,7 @@ class WeightNormDense(keras.layers.Layer):
       units, activation, use_bias: as in `keras.layers.Dense`.
     """
 
-    def __init__(self, units: int, activation: object = None, use_bias: bool = True, **kwargs):
+    def __init__(self, units: int, activation: object = None, use_bias: bool = True, **kwargs) -> None:
         super().__init__(**kwargs)
         self.units, self.use_bias, self.activation = units, use_bias, keras.activations.get(activation)
 
