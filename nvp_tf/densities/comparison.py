@@ -133,7 +133,7 @@ class Comparison:
 
 
 def _settings(candidate: Candidate) -> dict | None:
-    return candidate.settings and encode(candidate.settings)
+    return None if candidate.settings is None else encode(candidate.settings)
 
 
 def _ending(status: int) -> str:

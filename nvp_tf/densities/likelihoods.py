@@ -56,7 +56,8 @@ class DiscretizedLogistic:
         return self._distribution(outputs).sample(seed=_tfp_seed(seed)) / self.half - 1
 
     def _distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
-        return discretized_logistic(*tf.split(outputs, 2, axis=-1), self.levels)
+        location, log_scale = tf.split(outputs, 2, axis=-1)
+        return discretized_logistic(location, log_scale, self.levels)
 
 
 def _sum_event(value: tf.Tensor) -> tf.Tensor:

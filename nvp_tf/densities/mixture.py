@@ -112,9 +112,10 @@ class Mixture(Density):
         y = tf.reshape(x, [-1, domain.dimensions])
         if not domain.is_image:
             return _exact(self.log_density(y))
+        levels = domain.top + 1
         noise = tf.reshape(cell_noise(draws, domain.shape, seed, self.dtype), [draws, -1])
-        values = of_each(noise, lambda u: self.log_density((y + u) / domain.levels))
-        return importance_weighted(density_of_dequantized(values, domain.dimensions, domain.levels, 1.0))
+        values = of_each(noise, lambda u: self.log_density((y + u) / levels))
+        return importance_weighted(density_of_dequantized(values, domain.dimensions, levels, 1.0))
 
     def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seeds = tf.random.split(seed, 2)
@@ -165,7 +166,7 @@ class DiagonalMixture(Mixture):
     def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not self.domain.is_image or draws:
             return super()._log_prob(x, draws, seed)
-        levels = self.domain.levels
+        levels = self.domain.top + 1
         gaussian = tfd.Normal(self.model.mean.value * levels, self.model.deviation.value * levels)
         # Quantized rounds up: [x, x + 1) is x from one below.
         below = tfd.TransformedDistribution(gaussian, tfb.Shift(tf.constant(-1.0, self.dtype)))
@@ -223,7 +224,7 @@ class Sklearn:
       settings: with `components` and `ridge`.
     """
 
-    def __init__(self, x: np.ndarray, covariance: str, settings: Section, seed: int) -> None:
+    def __init__(self, x: np.ndarray, covariance: str, settings: DiagonalSettings | FullSettings, seed: int) -> None:
         self.x, self.components = x, settings.components
         self.mixture = GaussianMixture(
             min(settings.components, len(x)), covariance_type=covariance, reg_covar=settings.ridge, tol=0.0,

@@ -1,5 +1,7 @@
 """Observation 1 of the thesis: a variational autoencoder is two coupling layers over (x, eps)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -55,7 +57,7 @@ class Conditioner(keras.layers.Layer):
       shape: of what it takes, without the batch.
     """
 
-    def __init__(self, network, shape: tuple[int, ...], **kwargs) -> None:
+    def __init__(self, network: keras.Model, shape: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.network, self.shape = network, shape
 

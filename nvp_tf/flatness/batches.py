@@ -92,9 +92,9 @@ class Part:
 
 
 def _tensor(value: object, dtype: str | None = None) -> tf.Tensor:
-    value = tf.convert_to_tensor(value)
-    dtype = tf.as_dtype(dtype or value.dtype)
-    return tf.cast(value, tf.float64 if dtype.is_floating else dtype)
+    tensor = tf.convert_to_tensor(value)
+    kind = tf.as_dtype(dtype or tensor.dtype)
+    return tf.cast(tensor, tf.float64 if kind.is_floating else kind)
 
 
 def _check_finite(value: tf.Tensor, what: str) -> None:

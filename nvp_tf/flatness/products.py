@@ -6,6 +6,7 @@ weights nor running statistics nor seeds.
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -51,7 +52,7 @@ class Products:
     def loss_and_gradient(self) -> Callable:
         """(theta, x, y) -> (sum of losses, its gradient [dim])."""
 
-        def function(theta, x, y):
+        def function(theta: tf.Tensor, x: object, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(theta)
                 total = tf.reduce_sum(self._losses(theta, x, y))
@@ -63,7 +64,7 @@ class Products:
     def hessian(self) -> Callable:
         """(theta, v, x, y) -> H v [dim], reverse over reverse: the fastest order without XLA, and with it."""
 
-        def function(theta, v, x, y):
+        def function(theta: tf.Tensor, v: tf.Tensor, x: object, y: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as outer:
                 outer.watch(theta)
                 with tf.GradientTape() as inner:
@@ -78,7 +79,7 @@ class Products:
     def gauss_newton(self) -> Callable:
         """(theta, v, x, y) -> sum of J' B J v [dim], with J the outputs' Jacobian and B the loss' Hessian in them."""
 
-        def function(theta, v, x, y):
+        def function(theta: tf.Tensor, v: tf.Tensor, x: object, y: tf.Tensor) -> tf.Tensor:
             outputs, jv, tape = self._directional(theta, v, lambda theta: self._call(theta, x))
             bent = self._output_hessian(outputs, y, jv)
             return tape.gradient(outputs, theta, output_gradients=bent, unconnected_gradients=_ZERO)
@@ -89,7 +90,7 @@ class Products:
     def empirical_fisher(self) -> Callable:
         """(theta, v, x, y) -> sum of g g' v [dim], with g the gradient of one example's loss."""
 
-        def function(theta, v, x, y):
+        def function(theta: tf.Tensor, v: tf.Tensor, x: object, y: tf.Tensor) -> tf.Tensor:
             losses, jv, tape = self._directional(theta, v, lambda theta: self._losses(theta, x, y))
             return tape.gradient(losses, theta, output_gradients=jv, unconnected_gradients=_ZERO)
 
@@ -99,7 +100,7 @@ class Products:
     def gauss_newton_form(self) -> Callable:
         """(theta, v, x, y) -> [n], v' J' B J v of each example."""
 
-        def function(theta, v, x, y):
+        def function(theta: tf.Tensor, v: tf.Tensor, x: object, y: tf.Tensor) -> tf.Tensor:
             outputs, jv, _ = self._directional(theta, v, lambda theta: self._call(theta, x))
             form = jv * self._output_hessian(outputs, y, jv)
             return tf.reduce_sum(tf.reshape(form, [tf.shape(form)[0], -1]), axis=1)
@@ -117,7 +118,7 @@ class Products:
     def input_gradient(self) -> Callable:
         """(theta, x, y) -> the gradient of the sum of losses in each part of x."""
 
-        def function(theta, x, y):
+        def function(theta: tf.Tensor, x: object, y: tf.Tensor) -> list[tf.Tensor]:
             parts = tf.nest.flatten(x)
             with tf.GradientTape() as tape:
                 tape.watch(parts)
@@ -171,7 +172,7 @@ class Products:
     def _traced(self, function: Callable, vectors: int) -> Callable:
         """The graph of a function of `vectors` flat vectors and a batch's tensors, with moments to differentiate."""
 
-        def packed(*arguments):
+        def packed(*arguments: tf.Tensor) -> Any:
             return function(*arguments[:vectors], *tf.nest.pack_sequence_as(self._data, arguments[vectors:]))
 
         with differentiable_moments():

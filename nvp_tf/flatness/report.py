@@ -1,6 +1,7 @@
 """All measures of a model, of an equivalent one that is sharper and of one that is as flat as can be made."""
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -169,15 +170,13 @@ class Report:
                 found = self._step(f"{name} twin", factors)
             except UserError as error:
                 pinned = "; ".join(f"{layer}: {why}" for layer, why in self.rescaling.pinned.items())
-                self._step(
-                    "no twins", lambda error=error, pinned=pinned: f"{error} ({pinned})" if pinned else str(error)
-                )
+                self._step("no twins", functools.partial(str, f"{error} ({pinned})" if pinned else error))
                 return
             self.say(f"{name}: {words_of(found)}")
             model = self.rescaling.apply(found, self.source.x[:_SHOWN], self.source.copy)
             subject = dataclasses.replace(self.source.subject, model=model)
             self.curvatures[name] = Curvature.of(subject)
-            self._step(f"{name} change", lambda name=name: self._change(name))
+            self._step(f"{name} change", functools.partial(self._change, name))
 
     def _change(self, name: str) -> Json:
         """The largest change of a prediction, absolute and of the largest prediction."""
@@ -222,7 +221,7 @@ class Report:
         for normalized, radius in ((False, reach), (True, 1.0)):
             for model in self.curvatures:
                 name = f"slice/{'filters' if normalized else 'plain'}/{model}"
-                self._step(name, lambda m=model, n=normalized, r=radius: self._slice(m, n, r))
+                self._step(name, functools.partial(self._slice, model, normalized, radius))
 
     def _slice(self, model: str, normalized: bool, radius: float) -> Json:
         curvature = self.curvatures[model]
