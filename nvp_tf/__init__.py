@@ -4,7 +4,19 @@ Names are imported at first use, so that `import nvp_tf` and every `--help` cost
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what a type checker sees of them
+    from nvp_tf.api import evaluate as evaluate
+    from nvp_tf.api import export as export
+    from nvp_tf.api import load as load
+    from nvp_tf.api import preset as preset
+    from nvp_tf.api import train as train
+    from nvp_tf.data.arrays import from_arrays as from_arrays
+    from nvp_tf.models.build import build as build
+    from nvp_tf.models.flow import Flow as Flow
+    from nvp_tf.models.tfp_views import as_bijector as as_bijector
+    from nvp_tf.models.tfp_views import as_distribution as as_distribution
 
 __version__ = "0.1.0"
 
@@ -24,10 +36,12 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"nvp_tf has no {name!r}, it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # to which any name would be one
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"nvp_tf has no {name!r}, it has {', '.join(__all__)}")
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

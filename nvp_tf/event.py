@@ -35,6 +35,13 @@ class Event:
         return self.levels is not None
 
     @property
+    def top(self) -> int:
+        """The largest pixel value, levels - 1; raises ValueError for reals, which have none."""
+        if self.levels is None:
+            raise ValueError(f"{self} is of reals, expected an image")
+        return self.levels - 1
+
+    @property
     def name(self) -> str:
         """What the signatures of an export call it."""
         return "images" if self.is_image else "x"

@@ -1,7 +1,7 @@
 """MADE: one masked network for all conditionals p(x_k | x_<k), in any order (thesis 4.2.1, figures 4.2 and 4.3)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -27,8 +27,8 @@ class MADE(keras.Model):
     """
 
     def __init__(
-        self, position: np.ndarray, layers: int, units: int, initial: np.ndarray, spread: float = 0.1, **kwargs
-    ):
+        self, position: np.ndarray, layers: int, units: int, initial: np.ndarray, spread: float = 0.1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.position, self.outputs = position, len(initial)
         dimensions = len(position)
@@ -94,7 +94,7 @@ class MadeDensity(GradientDensity):
         settings, domain = self.settings, self.domain
         components = settings.components
         self.conditional = (
-            LogisticMixture(domain.levels, components) if domain.is_image else GaussianMixture(components)
+            LogisticMixture(domain.top + 1, components) if domain.is_image else GaussianMixture(components)
         )
         position = positions(domain.dimensions, settings.order)
         return MADE(position, settings.layers, settings.units, self.conditional.initial(), dtype=self.dtype)
@@ -124,4 +124,4 @@ class MadeDensity(GradientDensity):
 
     def _units(self, x: tf.Tensor) -> tf.Tensor:
         """What the network sees: integers as -1 to 1."""
-        return 2 * x / (self.domain.levels - 1) - 1 if self.domain.is_image else x
+        return 2 * x / self.domain.top - 1 if self.domain.is_image else x

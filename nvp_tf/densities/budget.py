@@ -18,7 +18,7 @@ class Budget:
 
     def __init__(
         self, seconds: float | None = None, steps: int | None = None, clock: Callable[[], float] = time.monotonic
-    ):
+    ) -> None:
         if seconds is None and steps is None:
             raise ValueError("a budget has neither seconds nor steps, expected one")
         self.seconds, self.steps, self._clock, self._began = seconds, steps, clock, clock()
@@ -39,7 +39,11 @@ class Budget:
 
     def fraction(self, steps: int) -> float:
         """The share of it that is used after so many steps, 0 to 1: of the steps where they are given."""
-        share = self.used / self.seconds if self.steps is None else steps / self.steps
+        share = 0.0
+        if self.steps is not None:
+            share = steps / self.steps
+        elif self.seconds is not None:
+            share = self.used / self.seconds
         return min(1.0, max(0.0, share))
 
 

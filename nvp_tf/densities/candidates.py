@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nvp_tf.config.codec import Section, decode, encode
 from nvp_tf.config.presets.registry import PRESETS, SMALL, get_preset
@@ -82,7 +82,7 @@ def _candidate(name: str, event: Event, data: DataConfig, flow: str, assignments
 def _settings(family: str, name: str, event: Event, data: DataConfig, flow: str) -> Section:
     if family == FLOW:
         return _flow_settings(get_preset(name).config, event, data)
-    cls = registry.get(family).Settings
+    cls: Any = registry.get(family).Settings
     needs_noise = any(f.name == "noise" and f.type in (FlowSettings, "FlowSettings") for f in dataclasses.fields(cls))
     return cls(noise=_flow_settings(get_preset(flow).config, event, data)) if needs_noise else cls()
 

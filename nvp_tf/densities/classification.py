@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Any
 
 import keras
 import numpy as np
@@ -32,7 +33,7 @@ class Trial:
       seconds: that drawing may take; fewer draws then, but at least one batch of them.
     """
 
-    def __init__(self, density, held_out: Split, seed: int, seconds: float = math.inf):
+    def __init__(self, density: Any, held_out: Split, seed: int, seconds: float = math.inf) -> None:
         began, values = time.monotonic(), (None, *density.domain.shape)
         rows = examples(held_out, MOST)
         seed_spec, v = tf.TensorSpec((2,), tf.int64), tf.TensorSpec(values, density.dtype)
@@ -53,7 +54,7 @@ class Trial:
         return data.astype(np.float64), noise.astype(np.float64)
 
 
-def classify(density, train: Split, valid: Split, budget: Budget, seed: int) -> Fit:
+def classify(density: Any, train: Split, valid: Split, budget: Budget, seed: int) -> Fit:
     """Trains the classifier of a `Contrastive` by Adam, and keeps the weights that do best in a trial on `valid`.
 
     Returns:
@@ -63,7 +64,7 @@ def classify(density, train: Split, valid: Split, budget: Budget, seed: int) -> 
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(variables)
 
-    def step(batch, number, progress):
+    def step(batch: dict[str, tf.Tensor], number: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
         now = tf.stack([tf.cast(seed, tf.int64), number])
         data = density.dequantized(batch["x"], now + 1)
         noise = density.draw_noise(settings.ratio * tf.shape(data)[0], now)
@@ -90,8 +91,9 @@ class _Judge:
     nats: loss -> the density's mean nats with the same weights.
     """
 
-    def __init__(self, density, trial: Trial):
-        self.density, self.trial, self.model, self.nats = density, trial, density.model.classifier, {}
+    def __init__(self, density: Any, trial: Trial) -> None:
+        self.density, self.trial, self.model = density, trial, density.model.classifier
+        self.nats: dict[float, float] = {}
 
     def scores(self, held_out: np.ndarray) -> Scores:
         """Minus the logistic loss, as the one value."""

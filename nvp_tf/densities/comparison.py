@@ -49,7 +49,7 @@ class Comparison:
       UserError: a folder of something else, or of other terms.
     """
 
-    def __init__(self, folder: str | Path, terms: Terms):
+    def __init__(self, folder: str | Path, terms: Terms) -> None:
         self.folder, self.terms = Path(folder), terms
         file = self.folder / "compare.json"
         if file.is_file():
@@ -133,7 +133,7 @@ class Comparison:
 
 
 def _settings(candidate: Candidate) -> dict | None:
-    return candidate.settings and encode(candidate.settings)
+    return None if candidate.settings is None else encode(candidate.settings)
 
 
 def _ending(status: int) -> str:

@@ -4,6 +4,8 @@ A site is a dimension or, of an image, a pixel with its channels. Both take the 
 [..., `outputs`] of each site.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
@@ -40,7 +42,7 @@ class LogisticMixture:
       channels: C of a site.
     """
 
-    def __init__(self, levels: int, components: int, channels: int = 1):
+    def __init__(self, levels: int, components: int, channels: int = 1) -> None:
         self.levels, self.components, self.channels = levels, components, channels
         self.pairs = channels * (channels - 1) // 2
         self.outputs = components * (1 + 2 * channels + self.pairs)
@@ -67,14 +69,15 @@ class LogisticMixture:
         u = _uniform([*shape, self.channels], seeds[1])
         return tf.cast(gumbel, dtype), tf.cast(tf.math.log(u) - tf.math.log1p(-u), dtype)
 
-    def draw(self, outputs: tf.Tensor, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    def draw(self, outputs: tf.Tensor, noise: Sequence[tf.Tensor]) -> tf.Tensor:
         """x [..., C] of the integers, a function of its arguments."""
         log_share, location, log_scale, slopes = self._split(outputs)
         chosen = tf.one_hot(tf.argmax(log_share + noise[0], axis=-1), self.components, dtype=outputs.dtype)[..., None]
         location, log_scale, slopes = (
             tf.reduce_sum(chosen * part, axis=-2, keepdims=True) for part in (location, log_scale, slopes)
         )
-        half, drawn = (self.levels - 1) / 2, []
+        half = (self.levels - 1) / 2
+        drawn: list[tf.Tensor] = []
         for c in range(self.channels):
             before = tf.stack(drawn, axis=-1)[..., None, :] / half - 1 if c else None
             centre = location[..., 0, c] + self._shift(slopes, before, c)[..., 0]
@@ -97,7 +100,7 @@ class LogisticMixture:
     def _shift(self, slopes: tf.Tensor, unit: tf.Tensor | None, c: int) -> tf.Tensor:
         """What the channels before c, unit [..., 1 or M, >= c], add to its location: [..., M]."""
         first = c * (c - 1) // 2
-        if not c:
+        if not c or unit is None:
             return tf.zeros(tf.shape(slopes)[:-1], slopes.dtype)
         return tf.reduce_sum(slopes[..., first : first + c] * unit[..., :c], axis=-1)
 
@@ -107,7 +110,7 @@ class GaussianMixture:
 
     channels = 1
 
-    def __init__(self, components: int):
+    def __init__(self, components: int) -> None:
         self.components, self.outputs = components, 3 * components
 
     def initial(self) -> np.ndarray:
@@ -128,7 +131,7 @@ class GaussianMixture:
         gumbel = -tf.math.log(-tf.math.log(_uniform([*shape, self.components], seeds[0])))
         return tf.cast(gumbel, dtype), tf.cast(tf.random.stateless_normal([*shape, 1], seeds[1]), dtype)
 
-    def draw(self, outputs: tf.Tensor, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    def draw(self, outputs: tf.Tensor, noise: Sequence[tf.Tensor]) -> tf.Tensor:
         """x [..., 1], a function of its arguments."""
         log_share, mean, log_scale = self._split(outputs)
         chosen = tf.one_hot(tf.argmax(log_share + noise[0], axis=-1), self.components, dtype=outputs.dtype)

@@ -84,12 +84,11 @@ class Density:
 
     family: ClassVar[str]
     Settings: ClassVar[type[Section]]
-    latent_size: int | None = None  # of what `encode` gives; None where there is none
     can_sample: bool = True
     batch: int = 100  # examples scored a call
     sample_batch: int = 1000  # drawn a call
 
-    def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float32"):
+    def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float32") -> None:
         self.domain, self.seed, self.dtype = domain, seed, dtype
         self.settings: Any = self.Settings() if settings is None else settings  # of the family's own class
         keras.utils.set_random_seed(seed)  # of the initial weights; nothing later draws from it
@@ -115,6 +114,11 @@ class Density:
     def draws(self) -> int:
         """How many draws a score takes where nobody says; 0 where a score has none."""
         return 0
+
+    @property
+    def latent_size(self) -> int | None:
+        """Entries of what `encode` gives; None where there is none."""
+        return None
 
     def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """(value [n] nats, error [n] nats) of a batch; a graph.
@@ -213,7 +217,7 @@ class Density:
         """Raw samples: uint8 images or float32 vectors."""
         drawn = self._sample(num_samples, seed)
         if self.domain.is_image:
-            return tf.cast(tf.clip_by_value(drawn, 0, self.domain.levels - 1), tf.uint8)
+            return tf.cast(tf.clip_by_value(drawn, 0, self.domain.top), tf.uint8)
         shift, scale = (tf.constant(v, self.dtype) for v in (self.domain.shift, self.domain.scale))
         return tf.cast(shift + scale * drawn, tf.float32) if self.domain.scale else tf.cast(drawn, tf.float32)
 
@@ -225,7 +229,7 @@ class Density:
         """What a family sees of raw x."""
         x = tf.cast(x, self.dtype)
         if self.domain.is_image:  # a value that the data does not have is scored -inf; here it must not break a table
-            return tf.minimum(x, tf.cast(self.domain.levels - 1, self.dtype))
+            return tf.minimum(x, tf.cast(self.domain.top, self.dtype))
         if not self.domain.scale:
             return x
         return (x - tf.constant(self.domain.shift, self.dtype)) / tf.constant(self.domain.scale, self.dtype)
@@ -245,7 +249,7 @@ class Density:
             expected = f"{dtype} (n, {', '.join(map(str, self.domain.shape))})"
             raise UserError(f"data is {x.dtype} {x.shape}, expected {expected}")
         if self.domain.is_image and x.size and not 0 <= x.min() <= x.max() <= 255:
-            raise UserError(f"images have values {x.min()} to {x.max()}, expected 0 to {self.domain.levels - 1}")
+            raise UserError(f"images have values {x.min()} to {x.max()}, expected 0 to {self.domain.top}")
         return x.astype(dtype if self.dtype == "float32" or self.domain.is_image else np.float64)
 
     @functools.cached_property

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -52,7 +52,7 @@ class Contrast(keras.Model):
     checks: AUROC, log-normalizer, its standard error; nan until measured.
     """
 
-    def __init__(self, flow: keras.Model, classifier: keras.Model, **kwargs):
+    def __init__(self, flow: keras.Model, classifier: keras.Model, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.flow, self.classifier = flow, classifier
         nan = keras.initializers.Constant(math.nan)
@@ -86,7 +86,7 @@ class Contrastive(Density):
         made.noise_is_trained = True
         return made
 
-    def __init__(self, domain: Domain, settings: ContrastiveSettings, seed: int = 0, dtype: str = "float32"):
+    def __init__(self, domain: Domain, settings: ContrastiveSettings, seed: int = 0, dtype: str = "float32") -> None:
         self.noise_is_trained = False
         super().__init__(domain, settings, seed, dtype)
 
@@ -176,7 +176,7 @@ class Contrastive(Density):
 
     def logit(self, v: tf.Tensor) -> tf.Tensor:
         """l = log p(v) / q(v) - log nu, [n]."""
-        return self.model.classifier(v * (2 / self.domain.levels) - 1 if self.domain.is_image else v)[:, 0]
+        return self.model.classifier(v * (2 / (self.domain.top + 1)) - 1 if self.domain.is_image else v)[:, 0]
 
     def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         flow, log_ratio = self.model.flow, math.log(self.settings.ratio)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +11,7 @@ import tensorflow as tf
 from nvp_tf.data.pipeline import training_batches
 from nvp_tf.data.split import Split
 from nvp_tf.densities.budget import Budget, Fit
-from nvp_tf.densities.contract import Density, examples
+from nvp_tf.densities.contract import Scores, examples
 
 VALIDATED = 1000  # examples that a choice is made by
 EVALUATIONS = 20  # of a budget, at most
@@ -23,6 +24,15 @@ _UNKNOWN = 10**9  # steps of a budget of which nothing is used yet
 def cosine(progress: tf.Tensor) -> tf.Tensor:
     """A half cosine from 1 to 0 as progress goes from 0 to 1."""
     return 0.5 * (1 + tf.cos(np.pi * tf.clip_by_value(progress, 0.0, 1.0)))
+
+
+class Scored(Protocol):
+    """What has scores, and a Keras model with the weights that they hang on: a `Density`."""
+
+    model: Any
+
+    def scores(self, x: np.ndarray, /) -> Scores:
+        """Of examples, the higher the better."""
 
 
 class Descent:
@@ -39,21 +49,23 @@ class Descent:
 
     def __init__(
         self,
-        density: Density,
+        density: Scored,
         step: Callable,
         train: Split,
         valid: Split,
         batch_size: int,
         seed: int,
         settle: Callable[[], None] = lambda: None,
-    ):
+    ) -> None:
         self.density, self.settle = density, settle
         self.batch_size = min(batch_size, train.size)
         self.batches = iter(training_batches(train, self.batch_size, seed))
         self.held_out = examples(valid, VALIDATED)
-        self.steps, self.losses = 0, []
+        self.steps = 0
+        self.losses: list[float] = []
         self.timed, self.training = 0, 0.0  # steps and seconds of all calls but the first
-        self.best, self.evaluation = None, 0.0
+        self.best: tuple[float, list[np.ndarray]] | None = None
+        self.evaluation = 0.0
         self.call = tf.function(self._steps(step), autograph=False)
 
     def run(self, budget: Budget) -> Fit:

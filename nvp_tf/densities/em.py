@@ -36,7 +36,7 @@ def rows(domain: Domain, split: Split, seed: int) -> np.ndarray:
     x = examples(split, max(2, MOST_VALUES // domain.dimensions)).reshape(-1, domain.dimensions)
     if not domain.is_image:
         return (x.astype(np.float64) - domain.shift) / domain.scale if domain.scale else x.astype(np.float64)
-    return (x + np.random.default_rng(seed).random(x.shape)) / domain.levels
+    return (x + np.random.default_rng(seed).random(x.shape)) / (domain.top + 1)
 
 
 def maximize(density: Density, algorithm: Algorithm, n: int, valid: Split, budget: Budget) -> Fit:
@@ -47,7 +47,8 @@ def maximize(density: Density, algorithm: Algorithm, n: int, valid: Split, budge
       n: examples that an iteration looks at.
     """
     fit, best, held_out = Fit(ended="budget"), None, examples(valid, VALIDATED)
-    likelihoods, next_evaluation, count, seconds = [], 1, 1, 0.0
+    likelihoods: list[float] = []
+    next_evaluation, count, seconds = 1, 1, 0.0
     while not budget.spent(len(likelihoods)):
         began = budget.used
         most = min(count, next_evaluation - len(likelihoods), (budget.steps or 10**9) - len(likelihoods))

@@ -23,7 +23,7 @@ class FactorEM:
       seed: of k-means, which the first guess is from.
     """
 
-    def __init__(self, x: np.ndarray, components: int, factors: int, ridge: float, seed: int):
+    def __init__(self, x: np.ndarray, components: int, factors: int, ridge: float, seed: int) -> None:
         self.x, self.ridge = x, ridge
         first = x[np.linspace(0, len(x) - 1, min(len(x), _FIRST)).astype(int)]
         found = KMeans(min(components, len(np.unique(first, axis=0))), n_init=1, random_state=seed).fit(first)

@@ -62,10 +62,10 @@ def estimates(
     objective, weights = ESTIMATORS[estimator], [weight.value for weight in vae.encoder.trainable_variables]
 
     @tf.function(autograph=False)
-    def gradients(number):
+    def gradients(number: tf.Tensor) -> tf.Tensor:
         noise = tf.random.stateless_normal([block, x.shape[0], vae.latents], tf.stack([seed, number]), dtype=x.dtype)
 
-        def one(noise):
+        def one(noise: tf.Tensor) -> tf.Tensor:
             value = tf.reduce_mean(objective(vae, x, noise))
             return tf.concat([tf.reshape(g, [-1]) for g in tf.gradients(value, weights)], axis=0)
 
@@ -77,10 +77,12 @@ def estimates(
 
 def measure(vae: VAE, estimator: str, x: tf.Tensor, draws: int, seed: int = 0, block: int = 1000) -> Gradient:
     """Mean and scatter of `estimates`, of which at least 2 are drawn and a block is in memory at a time."""
-    sums, squares, shift = 0.0, 0.0, None
+    sums, squares, shift = np.zeros(()), np.zeros(()), None
     for found in estimates(vae, estimator, x, draws, seed, block):
         shift = found.mean(axis=0) if shift is None else shift  # about it, squares do not cancel
         sums, squares = sums + (found - shift).sum(axis=0), squares + np.square(found - shift).sum(axis=0)
+    if shift is None:
+        raise ValueError(f"draws is {draws}, expected at least 2")
     offset = sums / draws
     deviation = np.sqrt(np.maximum(squares / draws - np.square(offset), 0) * draws / (draws - 1))
     return Gradient(shift + offset, deviation, deviation / np.sqrt(draws), draws)

@@ -39,7 +39,7 @@ class DiscretizedLogistic:
       levels: how many integers, at least 2.
     """
 
-    def __init__(self, levels: int):
+    def __init__(self, levels: int) -> None:
         self.levels = levels
         self.half = (levels - 1) / 2
 
@@ -56,7 +56,8 @@ class DiscretizedLogistic:
         return self._distribution(outputs).sample(seed=_tfp_seed(seed)) / self.half - 1
 
     def _distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
-        return discretized_logistic(*tf.split(outputs, 2, axis=-1), self.levels)
+        location, log_scale = tf.split(outputs, 2, axis=-1)
+        return discretized_logistic(location, log_scale, self.levels)
 
 
 def _sum_event(value: tf.Tensor) -> tf.Tensor:

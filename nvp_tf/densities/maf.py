@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -41,7 +41,7 @@ class MafSettings(Trainable):
 class Networks(keras.Model):
     """The flow's networks, and the pixels' layer for images."""
 
-    def __init__(self, made: list[MADE], pixels: Pixels | None, **kwargs):
+    def __init__(self, made: list[MADE], pixels: Pixels | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.made, self.pixels = made, pixels
         self.built = True
@@ -97,7 +97,7 @@ class MafDensity(GradientDensity):
             )
             for i, order in enumerate(orders)
         ]  # fmt: skip
-        pixels = Pixels(domain.levels, alpha=settings.alpha, dtype=self.dtype) if domain.is_image else None
+        pixels = Pixels(domain.top + 1, alpha=settings.alpha, dtype=self.dtype) if domain.is_image else None
         if pixels:
             pixels.build((None, *domain.shape))
         return Networks(made, pixels, dtype=self.dtype)
@@ -150,7 +150,7 @@ class IafDensity(MafDensity):
 class _Affine:
     """(m, log s) of a MADE's outputs, log s within +-4."""
 
-    def __init__(self, made: MADE):
+    def __init__(self, made: MADE) -> None:
         self.made = made
 
     def __call__(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -160,9 +160,10 @@ class _Affine:
 
 def _remembering(function: Callable) -> Callable:
     """`function` with its last answer: TFP asks once for the value and once for the determinant, of one tensor."""
-    asked, answer = None, None
+    asked: Any = None
+    answer: Any = None
 
-    def once(y: tf.Tensor, **unused) -> tuple[tf.Tensor, tf.Tensor]:
+    def once(y: tf.Tensor, **unused: Any) -> tuple[tf.Tensor, tf.Tensor]:
         nonlocal asked, answer
         if y is not asked:
             asked, answer = y, function(y)

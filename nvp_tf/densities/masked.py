@@ -4,6 +4,8 @@ Masks are boolean arrays, True where a weight is. Degrees are dealt out in turn,
 connections (Germain et al. 2015 draw them).
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -81,8 +83,8 @@ class MaskedDense(keras.layers.Layer):
         activation: str | None = None,
         gain: float = 2**0.5,
         bias: np.ndarray | bool | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.mask, self.activation = mask, keras.activations.get(activation)
         self.gain, self.initial_bias = gain, bias
@@ -94,7 +96,7 @@ class MaskedDense(keras.layers.Layer):
             return keras.initializers.RandomNormal(stddev=1.0)(shape, dtype) * tf.constant(deviation, dtype)
 
         self.kernel = self.add_weight(name="kernel", shape=self.mask.shape, initializer=normal)
-        self.bias = None
+        self.bias: Any = None  # a Keras variable, where there is one
         if self.initial_bias is not False:
             zeros = np.zeros(self.mask.shape[1])
             initial = keras.initializers.Constant(zeros if self.initial_bias is None else self.initial_bias)
@@ -125,14 +127,14 @@ class MaskedConv2D(keras.layers.Layer):
       mask: bool [size, size], size odd, the pixel itself in the middle.
     """
 
-    def __init__(self, filters: int, mask: np.ndarray, **kwargs):
+    def __init__(self, filters: int, mask: np.ndarray, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters, self.mask = filters, mask
         seen = np.argwhere(mask)
         self.first, self.last = seen.min(axis=0), seen.max(axis=0)  # corners of the box
         self.box = mask[self.first[0] : self.last[0] + 1, self.first[1] : self.last[1] + 1]
 
-    def build(self, input_shape: tuple[int | None, ...] | None) -> None:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         channels = input_shape[-1]
         deviation = 1 / (channels * self.box.sum()) ** 0.5
         self.kernel = self.add_weight(

@@ -49,7 +49,7 @@ class FullSettings(Section):
 class Weights(keras.Model):
     """log a_k, mu_k, and the other parameters of the components."""
 
-    def __init__(self, components: int, dimensions: int, shapes: dict[str, tuple[int, ...]], dtype: str):
+    def __init__(self, components: int, dimensions: int, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
         super().__init__(dtype=dtype)
         even = keras.initializers.Constant(-math.log(components))
         self.log_share = self.add_weight(name="log_share", shape=(components,), initializer=even)
@@ -64,7 +64,7 @@ class Mixture(Density):
 
     batch = 200
 
-    def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float64"):
+    def __init__(self, domain: Domain, settings: Section | None = None, seed: int = 0, dtype: str = "float64") -> None:
         super().__init__(domain, settings, seed, dtype)
 
     @property
@@ -112,9 +112,10 @@ class Mixture(Density):
         y = tf.reshape(x, [-1, domain.dimensions])
         if not domain.is_image:
             return _exact(self.log_density(y))
+        levels = domain.top + 1
         noise = tf.reshape(cell_noise(draws, domain.shape, seed, self.dtype), [draws, -1])
-        values = of_each(noise, lambda u: self.log_density((y + u) / domain.levels))
-        return importance_weighted(density_of_dequantized(values, domain.dimensions, domain.levels, 1.0))
+        values = of_each(noise, lambda u: self.log_density((y + u) / levels))
+        return importance_weighted(density_of_dequantized(values, domain.dimensions, levels, 1.0))
 
     def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seeds = tf.random.split(seed, 2)
@@ -165,7 +166,7 @@ class DiagonalMixture(Mixture):
     def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not self.domain.is_image or draws:
             return super()._log_prob(x, draws, seed)
-        levels = self.domain.levels
+        levels = self.domain.top + 1
         gaussian = tfd.Normal(self.model.mean.value * levels, self.model.deviation.value * levels)
         # Quantized rounds up: [x, x + 1) is x from one below.
         below = tfd.TransformedDistribution(gaussian, tfb.Shift(tf.constant(-1.0, self.dtype)))
@@ -223,7 +224,7 @@ class Sklearn:
       settings: with `components` and `ridge`.
     """
 
-    def __init__(self, x: np.ndarray, covariance: str, settings: Section, seed: int):
+    def __init__(self, x: np.ndarray, covariance: str, settings: DiagonalSettings | FullSettings, seed: int) -> None:
         self.x, self.components = x, settings.components
         self.mixture = GaussianMixture(
             min(settings.components, len(x)), covariance_type=covariance, reg_covar=settings.ridge, tol=0.0,

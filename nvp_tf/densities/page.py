@@ -87,7 +87,7 @@ def _drawn(comparison: Comparison, found: list[Line], dataset: DataSet) -> dict[
     test = examples(dataset.test, 500)
     if dataset.event.is_image and dataset.event.shape[2] in (1, 3):
         images = {name: arrays["samples"] for name, arrays in drawn.items() if "samples" in arrays}
-        return {"samples.png": plots.samples(found, images, test, dataset.event.levels)} if images else {}
+        return {"samples.png": plots.samples(found, images, test, dataset.event.top + 1)} if images else {}
     grids = {name: arrays for name, arrays in drawn.items() if "log_prob" in arrays}
     return {"densities.png": plots.densities(found, grids, test)} if grids else {}
 

@@ -1,7 +1,7 @@
 """PixelCNN: gated masked convolutions without a blind spot, and mixtures of discretized logistics (thesis 4.2.1)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ class GatedLayer(keras.layers.Layer):
       last: whether nobody asks for v'.
     """
 
-    def __init__(self, filters: int, size: int, first: bool, last: bool, **kwargs):
+    def __init__(self, filters: int, size: int, first: bool, last: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         self.first, self.last, self.filters = first, last, filters
@@ -85,8 +85,8 @@ class PixelCNN(keras.Model):
         first_size: int,
         hidden: int,
         initial: np.ndarray,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         sizes = [first_size] + [size] * (layers - 1)
@@ -148,7 +148,7 @@ class PixelCnnDensity(GradientDensity):
         if not self.domain.is_image:
             raise Unfit("a PixelCNN is over images, these are vectors")
         settings, shape = self.settings, self.domain.shape
-        self.conditional = LogisticMixture(self.domain.levels, settings.components, shape[2])
+        self.conditional = LogisticMixture(self.domain.top + 1, settings.components, shape[2])
         return PixelCNN(
             shape, settings.filters, settings.layers, settings.size, settings.first_size, settings.hidden,
             self.conditional.initial(), dtype=self.dtype,
@@ -171,7 +171,7 @@ class PixelCnnDensity(GradientDensity):
 
     def units(self, x: tf.Tensor) -> tf.Tensor:
         """What the network sees of integers: -1 to 1."""
-        return 2 * x / (self.domain.levels - 1) - 1
+        return 2 * x / self.domain.top - 1
 
 
 def _full(inputs: int, outputs: int) -> np.ndarray:

@@ -5,13 +5,28 @@ and a pixel of the horizontal stack needs of its layer's input a few pixels left
 pass of the network. Both ways give the same images of the same noise, up to rounding.
 """
 
+from typing import Any, Protocol
+
 import keras
 import tensorflow as tf
 
-from nvp_tf.densities.contract import Density
+from nvp_tf.densities.conditionals import LogisticMixture
+from nvp_tf.densities.contract import Domain
 
 
-def naive(density: Density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+class Pixelwise(Protocol):
+    """What is asked of a `PixelCnnDensity`."""
+
+    domain: Domain
+    dtype: str
+    model: Any
+    conditional: LogisticMixture
+
+    def units(self, x: tf.Tensor, /) -> tf.Tensor:
+        """What the network sees of integers."""
+
+
+def naive(density: Pixelwise, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     """Samples [n, H, W, C] of integers; arguments as of `cached`."""
     height, width, channels = density.domain.shape
     n = tf.shape(noise[0])[2]
@@ -27,7 +42,7 @@ def naive(density: Density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     return tf.while_loop(lambda k, _: k < height * width, pixel, (tf.constant(0), x))[1]
 
 
-def cached(density: Density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+def cached(density: Pixelwise, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     """Samples [n, H, W, C] of integers.
 
     Args:
@@ -59,7 +74,7 @@ def cached(density: Density, noise: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     return tf.transpose(samples.stack(), [1, 0, 2, 3])
 
 
-def _row_of_pixels(density: Density, linked: tf.Tensor, noise: list[tf.Tensor]) -> tf.Tensor:
+def _row_of_pixels(density: Pixelwise, linked: tf.Tensor, noise: list[tf.Tensor]) -> tf.Tensor:
     """Draws a row [n, W, C]. linked: [n, 1, W, all layers' 2 filters], what the rows above say of each pixel."""
     layers, (_, width, channels) = density.model.gated, density.domain.shape
     n = tf.shape(linked)[0]
@@ -70,7 +85,8 @@ def _row_of_pixels(density: Density, linked: tf.Tensor, noise: list[tf.Tensor]) 
     def pixel(j: tf.Tensor, left: list[tf.Tensor], samples: tf.TensorArray) -> tuple:
         """left: of each layer the pixels of its input that its horizontal convolution sees."""
         links = tf.split(linked[j], len(layers), axis=-1)
-        h, kept = None, []
+        h: Any = None
+        kept: list[tf.Tensor] = []
         for k, layer in enumerate(layers):
             seen = left[k] if k == 0 else tf.concat([left[k][:, 1:], h[:, None]], axis=1)
             kept.append(seen)

@@ -30,14 +30,18 @@ def unit(event: Event) -> str:
 def against_scoring(found: list[Line], event: Event) -> Image.Image:
     """Each line's score against the seconds that one takes in a batch: exact, bound and estimate by their markers."""
     figure, ((axes,),) = new_figure((8, 5))
+    shown = []
     for i, line in enumerate(found):
-        if not line.done or line.mean("log_prob") is None:
+        nats, rate = line.mean("log_prob"), line.mean("score_per_second")
+        if nats is None or rate is None:
             continue
+        shown.append(nats)
         marker = _MARKERS[line.done[0]["kind"]]
-        x, y = 1 / line.mean("score_per_second"), _score(line.mean("log_prob"), event)
-        axes.plot(x, y, marker, color=f"C{i % 10}", label=f"{line.name} ({line.kind})", markersize=9)
+        axes.plot(
+            1 / rate, _score(nats, event), marker, color=f"C{i % 10}", label=f"{line.name} ({line.kind})", markersize=9
+        )
     axes.set(xscale="log", xlabel="seconds for one score, in a batch", ylabel=unit(event))
-    _finish(axes, [line.mean("log_prob") for line in found if line.mean("log_prob") is not None], event)
+    _finish(axes, shown, event)
     return to_picture(figure)
 
 

@@ -1,7 +1,12 @@
 """The families by name. Listing them loads no TensorFlow."""
 
+from typing import TYPE_CHECKING
+
 from nvp_tf.config.registry import load
 from nvp_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from nvp_tf.densities.contract import Density
 
 _HOMES = {
     "mixture_diagonal": "mixture:DiagonalMixture",
@@ -22,7 +27,7 @@ def names() -> list[str]:
     return list(_HOMES)
 
 
-def get(name: str) -> type:
+def get(name: str) -> "type[Density]":
     """The subclass of `Density`. Raises UserError, with all names, for another."""
     if name not in _HOMES:
         raise UserError(f"family is {name!r}, expected one of {', '.join(_HOMES)}")

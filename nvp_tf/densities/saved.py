@@ -10,6 +10,7 @@ import json
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -60,8 +61,8 @@ def load(folder: str | Path) -> Density:
         config = json.loads(file.read_text(encoding="utf-8"))
         family = registry.get(config["family"])
         settings = decode(family.Settings, config["settings"], "settings")
-        domain = Domain(**{k: tuple(v) if isinstance(v, list) else v for k, v in config["domain"].items()})
-        density = family(domain, settings, config["seed"], config["dtype"])
+        parts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config["domain"].items()}
+        density = family(Domain(**parts), settings, config["seed"], config["dtype"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{file} is corrupt or of something else: {error}") from None
     load_weights(density.model, Path(folder) / WEIGHTS)

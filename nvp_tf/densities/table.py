@@ -28,13 +28,18 @@ class Line:
 
     def mean(self, key: str) -> float | None:
         """Over seeds; None where one has none: a mean over the others would hide it."""
-        values = [row.get(key) for row in self.done]
-        return statistics.fmean(values) if values and None not in values else None
+        values = self._values(key)
+        return statistics.fmean(values) if values else None
 
     def spread(self, key: str) -> float | None:
         """The standard deviation over seeds; None for fewer than two."""
-        values = [row.get(key) for row in self.done]
-        return statistics.stdev(values) if len(values) > 1 and None not in values else None
+        values = self._values(key)
+        return statistics.stdev(values) if len(values) > 1 else None
+
+    def _values(self, key: str) -> list[float]:
+        """One a seed; [] where one has none."""
+        values = [value for row in self.done if (value := row.get(key)) is not None]
+        return values if len(values) == len(self.done) else []
 
     @property
     def kind(self) -> str:
@@ -51,7 +56,7 @@ def lines(rows: list[dict]) -> list[Line]:
         mine = [row for row in rows if row["name"] == name]
         failed = [row for row in mine if row["status"] == FAILED]
         made.append(Line(name, [row for row in mine if row["status"] != FAILED], failed))
-    return sorted(made, key=lambda line: -(line.mean("log_prob") if line.mean("log_prob") is not None else -1e300))
+    return sorted(made, key=lambda line: 1e300 if (nats := line.mean("log_prob")) is None else -nats)
 
 
 def markdown_table(rows: list[dict], event: Event) -> str:

@@ -1,5 +1,7 @@
 """Observation 1 of the thesis: a variational autoencoder is two coupling layers over (x, eps)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -55,11 +57,11 @@ class Conditioner(keras.layers.Layer):
       shape: of what it takes, without the batch.
     """
 
-    def __init__(self, network, shape: tuple[int, ...], **kwargs):
+    def __init__(self, network: keras.Model, shape: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.network, self.shape = network, shape
 
-    def build(self, input_shape: tuple):
+    def build(self, input_shape: tuple) -> None:
         del input_shape
         if not self.network.built:
             self.network.build((None, *self.shape))

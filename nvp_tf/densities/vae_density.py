@@ -84,7 +84,7 @@ class VaeDensity(GradientDensity):
         noise = tf.cast(noise, self.dtype)  # drawn in float32, so that a seed means the same in every dtype
         cells = cell_noise(draws, self.domain.shape, seed + 1, self.dtype) if self._dequantizes else None
 
-        def log_weights(first, end):
+        def log_weights(first: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
             eps = tf.repeat(noise[first:end], n, axis=1)
             if cells is None:
                 return self.model.integrands(self._units(x), eps)
@@ -108,7 +108,7 @@ class VaeDensity(GradientDensity):
                 nets = vae_networks.convolutional(shape, settings.latents, settings.filters, settings.units, dtype)
             case _:
                 raise Unfit("a convolutional VAE is over images, these are vectors")
-        likelihood = DiscretizedLogistic(self.domain.levels) if self.decoder == "logistic" else Gaussian()
+        likelihood = DiscretizedLogistic(self.domain.top + 1) if self.decoder == "logistic" else Gaussian()
         return VAE(*nets, likelihood, shape, settings.latents, dtype=dtype)
 
     def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -119,8 +119,8 @@ class VaeDensity(GradientDensity):
         x = self.model.sample(num_samples, seed)
         if not self.domain.is_image:
             return x
-        levels = self.domain.levels
-        return tf.floor((x + 1) * (levels / 2)) if self._dequantizes else tf.round((x + 1) * ((levels - 1) / 2))
+        top = self.domain.top
+        return tf.floor((x + 1) * ((top + 1) / 2)) if self._dequantizes else tf.round((x + 1) * (top / 2))
 
     def _encode(self, x: tf.Tensor) -> tf.Tensor:
         """The posterior's mean."""
@@ -140,10 +140,10 @@ class VaeDensity(GradientDensity):
         """x, or x + u, as the networks see it: images from -1 to 1."""
         if not self.domain.is_image:
             return x
-        return x * (2 / (self.domain.levels - (0 if self._dequantizes else 1))) - 1
+        return x * (2 / (self.domain.top + (1 if self._dequantizes else 0))) - 1
 
     def _of_data(self, log_prob: tf.Tensor) -> tf.Tensor:
         """Nats of the networks' units as nats of x + u; those of integers are what they are."""
         if not self._dequantizes:
             return log_prob
-        return density_of_dequantized(log_prob, self.domain.dimensions, self.domain.levels, 2)
+        return density_of_dequantized(log_prob, self.domain.dimensions, self.domain.top + 1, 2)

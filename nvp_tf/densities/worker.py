@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError, reason
@@ -72,7 +73,7 @@ def make_row(spec: dict) -> dict:
     }
     folder = Path(spec["folder"])
     saved.save(density, folder, {"fit": {"seconds": fit.seconds, "steps": fit.steps, "best": fit.best}})
-    arrays = {"samples": kept_samples(density, spec["seed"])} if density.can_sample else {}
+    arrays: dict[str, Any] = {"samples": kept_samples(density, spec["seed"])} if density.can_sample else {}
     arrays |= on_a_grid(density, dataset)
     with written_whole(folder / "drawn.npz") as partial:
         np.savez(partial, **arrays)

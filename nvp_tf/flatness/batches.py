@@ -36,7 +36,7 @@ class Tensors:
       model: that takes them.
     """
 
-    def __init__(self, batches: Iterable, model: keras.Model):
+    def __init__(self, batches: Iterable, model: keras.Model) -> None:
         if isinstance(batches, Iterator):
             raise UserError("batches can be walked once only, expected a list or a dataset: every product walks them")
         self._batches = batches
@@ -78,7 +78,7 @@ class Tensors:
 class Part:
     """Every second example, from `first` (0 or 1) on: halves tell what few examples leave unknown."""
 
-    def __init__(self, batches: Iterable, first: int):
+    def __init__(self, batches: Iterable, first: int) -> None:
         self._batches = batches
         self._first = first
 
@@ -92,9 +92,9 @@ class Part:
 
 
 def _tensor(value: object, dtype: str | None = None) -> tf.Tensor:
-    value = tf.convert_to_tensor(value)
-    dtype = tf.as_dtype(dtype or value.dtype)
-    return tf.cast(value, tf.float64 if dtype.is_floating else dtype)
+    tensor = tf.convert_to_tensor(value)
+    kind = tf.as_dtype(dtype or tensor.dtype)
+    return tf.cast(tensor, tf.float64 if kind.is_floating else kind)
 
 
 def _check_finite(value: tf.Tensor, what: str) -> None:

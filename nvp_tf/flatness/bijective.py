@@ -4,6 +4,7 @@ forward goes from theta to eta, inverse is the thesis' Phi. A `centre` is the po
 """
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,7 +30,7 @@ class Power(Bijective):
       b: at least 0.
     """
 
-    def __init__(self, a: float, b: float = 0.0, **kwargs):
+    def __init__(self, a: float, b: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not (-0.5 < a < math.inf and 0 <= b < math.inf):
             raise ValueError(f"{self.name}: a is {a}, b is {b}, expected a above -1/2 and b at least 0, both finite")
@@ -107,7 +108,7 @@ class Radial(Bijective):
       delta: the radius of the ball.
     """
 
-    def __init__(self, rhat: float, rho: float, delta: float, **kwargs):
+    def __init__(self, rhat: float, rho: float, delta: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not (0 < rhat < delta < math.inf and 0 < rho < delta):
             raise ValueError(f"{self.name}: rhat is {rhat}, rho is {rho}, expected both between 0 and delta, {delta}")

@@ -5,6 +5,7 @@ No order of automatic differentiation sees such a fault; differences of gradient
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +16,8 @@ from nvp_tf.flatness.moments import differentiable_moments
 STEPS = (1e-5, 1e-6, 1e-7)
 TOLERANCE = 1e-6
 _EXAMPLES = 8
+
+Call = tuple[keras.layers.Layer, list[tf.Tensor]]
 
 
 def blamed(model: keras.Model, x: object, training: bool) -> str:
@@ -31,7 +34,8 @@ def culprits(model: keras.Model, x: object, training: bool) -> list[str]:
     x = tf.nest.map_structure(lambda value: value[:_EXAMPLES], x)
     calls = _calls(model, x, training)
     for simple in (True, False):
-        wrong = [c[0] for c in calls if bool(c[0]._layers) != simple and not _is_right(*c, training)]
+        asked = [call for call in calls if bool(call[0]._layers) != simple]
+        wrong = [layer for layer, tensors in asked if not _is_right(layer, tensors, training)]
         if wrong:
             return [f"{layer.name} ({type(layer).__name__})" for layer in wrong]
     return []
@@ -50,11 +54,11 @@ def relative_difference(product: np.ndarray, gradient: Callable[[float], np.ndar
     best = np.inf
     for step in STEPS:
         differences = (gradient(step) - gradient(-step)) / (2 * step)
-        scale = max(np.linalg.norm(differences), np.linalg.norm(product), floor)
+        scale = max(float(np.linalg.norm(differences)), float(np.linalg.norm(product)), floor)
         if not np.isfinite(scale):
             continue
-        best = min(best, np.linalg.norm(product - differences) / scale if scale > 0 else 0.0)
-    return float(best)
+        best = min(best, float(np.linalg.norm(product - differences)) / scale if scale > 0 else 0.0)
+    return best
 
 
 def _is_right(layer: keras.layers.Layer, arguments: list[tf.Tensor], training: bool) -> bool:
@@ -107,9 +111,9 @@ def _flat(values: list[tf.Tensor]) -> np.ndarray:
     return np.concatenate([tf.convert_to_tensor(value).numpy().reshape(-1) for value in values])
 
 
-def _calls(model: keras.Model, x: object, training: bool) -> list[tuple]:
+def _calls(model: keras.Model, x: object, training: bool) -> list[Call]:
     """(layer, tensors it was called with) of each layer, of its first call."""
-    calls = []
+    calls: list[Call] = []
     with contextlib.ExitStack() as stack:
         for layer in model._flatten_layers(include_self=False):
             stack.enter_context(_recorded(layer, calls))
@@ -119,11 +123,11 @@ def _calls(model: keras.Model, x: object, training: bool) -> list[tuple]:
 
 
 @contextlib.contextmanager
-def _recorded(layer: keras.layers.Layer, calls: list) -> Iterator[None]:
+def _recorded(layer: keras.layers.Layer, calls: list[Call]) -> Iterator[None]:
     """While within, the layer's first call with tensors of known value goes to `calls`."""
     call = layer.call
 
-    def recorder(*args: object, **kwargs: object) -> object:
+    def recorder(*args: Any, **kwargs: Any) -> Any:
         tensors = tf.nest.flatten(args)
         known = all(isinstance(value, tf.Tensor) and hasattr(value, "numpy") for value in tensors)
         if known and len(tensors) == len(args) and all(layer is not other for other, _ in calls):

@@ -31,7 +31,8 @@ class Block:
 
 def blocks_of(model: keras.Model) -> tuple[Block, ...]:
     """The blocks of `model.trainable_variables`, in that order. Names are paths, numbered where two are the same."""
-    blocks, start, seen = [], 0, Counter()
+    blocks, start = [], 0
+    seen: Counter[str] = Counter()
     for variable in model.trainable_variables:
         seen[variable.path] += 1
         number = f"#{seen[variable.path]}" if seen[variable.path] > 1 else ""
@@ -45,7 +46,7 @@ def blocks_of(model: keras.Model) -> tuple[Block, ...]:
 
 def by_layer(blocks: Sequence[Block]) -> dict[str, list[Block]]:
     """{layer: its blocks}, in the order of the flat vector."""
-    layers = {}
+    layers: dict[str, list[Block]] = {}
     for block in blocks:
         layers.setdefault(block.layer, []).append(block)
     return layers

@@ -1,6 +1,7 @@
 """What `Curvature` looks at before it answers: the model, the data twice, one product against differences."""
 
 import time
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -55,7 +56,8 @@ def check_twice(products: Products, tensors: Tensors, theta: tf.Tensor) -> int:
             "is another each time, expected batch_norm='inference' or a model without them"
         )
     again, same, count = _walk(products, tensors, theta)
-    apart = np.linalg.norm(gradient - same) / max(np.linalg.norm(gradient), np.linalg.norm(same), 1e-300)
+    size = max(float(np.linalg.norm(gradient)), float(np.linalg.norm(same)), 1e-300)
+    apart = float(np.linalg.norm(gradient - same)) / size
     if count != examples:
         raise UserError(f"the data had {examples} examples when it was walked first and {count} the second time")
     if abs(total - again) > _AGREE * max(abs(total), abs(again)) or apart > _AGREE:
@@ -88,7 +90,7 @@ def check_products(products: Products, batch: tuple, weights: np.ndarray) -> tup
     start = time.perf_counter()
     products.hessian(theta, direction, *data).numpy()
     seconds = time.perf_counter() - start
-    difference = relative_difference(scale * product, gradient, floor=1e-4 * np.linalg.norm(gradient(0.0)))
+    difference = relative_difference(scale * product, gradient, floor=1e-4 * float(np.linalg.norm(gradient(0.0))))
     if not difference <= TOLERANCE:
         names = blamed(products.model, batch[0], products.training)
         raise UserError(
@@ -108,8 +110,8 @@ def layer_scales(model: keras.Model, weights: np.ndarray) -> np.ndarray:
     return scale
 
 
-def _walk(products: Products, batches: object, theta: tf.Tensor) -> tuple[float, np.ndarray, int]:
-    total, gradient, examples = 0.0, 0.0, 0
+def _walk(products: Products, batches: Iterable, theta: tf.Tensor) -> tuple[float, np.ndarray, int]:
+    total, gradient, examples = 0.0, np.zeros(()), 0
     for number, (x, y) in enumerate(batches):
         try:
             loss, part = products.loss_and_gradient(theta, *tf.nest.flatten((x, y)))

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import numpy as np
@@ -57,7 +58,7 @@ class Curvature:
         batch_norm: str = "inference",
         regularizers: bool = False,
         say: Callable[[str], None] | None = None,
-    ):
+    ) -> None:
         if batch_norm not in MODES:
             raise UserError(f"batch_norm is {batch_norm!r}, expected one of {', '.join(MODES)}")
         checks.check_model(model)
@@ -78,7 +79,7 @@ class Curvature:
             say(f"{self.dim} weights, {self.examples} examples: a product takes about {self.seconds:.2g} s")
 
     @classmethod
-    def of(cls, subject: Subject, **options: object) -> "Curvature":
+    def of(cls, subject: Subject, **options: Any) -> "Curvature":
         """Of a `Subject`; options as of the class."""
         return cls(subject.model, subject.loss, subject.batches, **options)
 
@@ -180,10 +181,10 @@ class Curvature:
 
     def _summed(self, product: Callable, *vectors: tf.Tensor) -> list[np.ndarray]:
         """Means over the examples of what a graph sums over a batch."""
-        totals = None
+        totals: list[np.ndarray] = []
         for x, y in self._tensors:
             sums = [value.numpy() for value in tf.nest.flatten(product(*vectors, *tf.nest.flatten((x, y))))]
-            totals = sums if totals is None else [a + b for a, b in zip(totals, sums, strict=True)]
+            totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
         return [total / self.examples for total in totals]
 
     def _rows(self, product: Callable, *vectors: tf.Tensor) -> np.ndarray:

@@ -115,7 +115,7 @@ class Densities:
       progress: wraps the batches.
     """
 
-    def __init__(self, flow: Flow, progress: Callable[[Iterable], Iterable] = lambda parts: parts):
+    def __init__(self, flow: Flow, progress: Callable[[Iterable], Iterable] = lambda parts: parts) -> None:
         self.progress = progress
 
         @tf.function(input_signature=[tf.TensorSpec((None, *flow.event_shape), tf.float64)], autograph=False)

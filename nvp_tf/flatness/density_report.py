@@ -72,16 +72,15 @@ class DensityReport:
         """
         if self.flow.pixels is None or len(self.flow.event_shape) != 3:
             raise UserError("a picture needs a run on images, expected no --out for one on vectors")
-        return page([self._panel(name) for name in self.orders.log_density], inches=2.2)
+        levels = self.flow.pixels.levels
+        return page([self._panel(name, levels) for name in self.orders.log_density], inches=2.2)
 
-    def _panel(self, name: str) -> Panel:
+    def _panel(self, name: str, levels: int) -> Panel:
         order = self.orders.order(name)
         picked = np.concatenate([order[:_SHOWN], order[-_SHOWN:]])
         framed = [i for i, index in enumerate(picked) if index == self.orders.chosen]
         title = f"{name}: rank {self.orders.rank(name)} of {len(order)}"
-        return Panel(
-            self.examples[picked], self.flow.pixels.levels, _SHOWN, title, rows=["first", "last"], framed=framed
-        )
+        return Panel(self.examples[picked], levels, _SHOWN, title, rows=["first", "last"], framed=framed)
 
 
 def of_run(

@@ -20,11 +20,11 @@ class Estimate:
     samples: tuple[float, ...] = ()
 
 
-def mean_of(samples: Sequence[float], offset: float = 0.0) -> Estimate:
+def mean_of(samples: Sequence[float] | np.ndarray, offset: float = 0.0) -> Estimate:
     """offset + the mean of independent draws; error s / sqrt(m)."""
-    samples = np.asarray(samples, np.float64)
-    error = float(samples.std(ddof=1) / math.sqrt(len(samples))) if len(samples) > 1 else math.nan
-    return Estimate(float(samples.mean()) + offset, error, tuple(map(float, samples)))
+    drawn = np.asarray(samples, np.float64)
+    error = float(drawn.std(ddof=1) / math.sqrt(len(drawn))) if len(drawn) > 1 else math.nan
+    return Estimate(float(drawn.mean()) + offset, error, tuple(map(float, drawn)))
 
 
 def root_of(squared: Estimate) -> Estimate:

@@ -1,5 +1,7 @@
 """The units of a flow: of the networks of its couplings, for the couplings themselves are not homogeneous."""
 
+from collections.abc import Callable
+
 from nvp_tf.flatness.roles import Numbers, weight_norm
 from nvp_tf.flatness.units import Change, Unit
 from nvp_tf.layers.base import Bijective
@@ -16,11 +18,11 @@ def flow_units(flow: Flow) -> list[Unit]:
     batch norm's mean and beta times f, the last magnitude divided by f. It is exact, no variance moves.
     """
     numbers = {id(weight): i for i, weight in enumerate(flow.weights)}
+    makers: dict[type, Callable[..., list[Unit]]] = {MLP: _of_mlp, ResidualConvNet: _of_residual}
     units = []
     for coupling in couplings(flow.bijector):
         network = coupling.network
-        made = {MLP: _of_mlp, ResidualConvNet: _of_residual}[type(network)]
-        units += made(network, coupling.name, lambda weight: numbers[id(weight)])
+        units += makers[type(network)](network, coupling.name, lambda weight: numbers[id(weight)])
     return units
 
 

@@ -11,7 +11,7 @@ import keras
 
 from nvp_tf.errors import UserError
 from nvp_tf.flatness.roles import role
-from nvp_tf.flatness.units import Unit
+from nvp_tf.flatness.units import Change, Unit
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Graph:
       UserError: a model of another kind, one that is not built, or a layer that is used twice.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model) -> None:
         self._places, ends, self._sizes = _sequence(model) if isinstance(model, keras.Sequential) else _network(model)
         self._tied = {value: value for value in self._sizes}
-        self._fixed = {}
+        self._fixed: dict[int, str] = {}
         numbers = {id(weight): i for i, weight in enumerate(model.weights)}
         self._roles = {p.layer.name: role(p.layer, lambda weight: numbers[id(weight)]) for p in self._places}
         for values, why in zip(ends, ("it is the model's input", "it is the model's output"), strict=True):
@@ -81,15 +81,16 @@ class Graph:
 
     def _unit(self, root: int) -> Unit:
         """All changes of the layers that touch the values of one root."""
-        changes, name = {}, None
+        changes: dict[Change, None] = {}
+        name = ""
         for place in self._places:
             own = self._roles[place.layer.name]
             out, into = (any(self._root(value) == root for value in values) for values in (place.out, place.into))
             if own.passes:
                 found = own.carried if out else []
             else:
-                found = (own.gives if out else []) + (own.takes if into else [])
-                name = name or (place.layer.name if out else None)
+                found = [*(own.gives or () if out else ()), *(own.takes or () if into else ())]
+                name = name or (place.layer.name if out else "")
             changes |= dict.fromkeys(found)
         return Unit(name, self._channels(root) if all(change.axes for change in changes) else 1, tuple(changes))
 

@@ -19,7 +19,7 @@ class Kept:
       made_of: what the results depend on; other values begin anew.
     """
 
-    def __init__(self, file: Path, made_of: dict):
+    def __init__(self, file: Path, made_of: dict) -> None:
         self.file = Path(file)
         self.values: dict[str, Json] = {}
         before = self._read()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -52,7 +53,7 @@ class Loss:
 MEAN_NATS = Loss("mean nats", lambda outputs, targets: -outputs, "density")
 
 
-def loss_of(spec: object, from_logits: bool | None = None) -> Loss:
+def loss_of(spec: Any, from_logits: bool | None = None) -> Loss:
     """A loss from its Keras name, a `keras.losses.Loss`, a `Loss`, or a function (y_true, y_pred) -> [n, ...].
 
     Args:
@@ -85,11 +86,11 @@ def takes_logits(spec: object) -> bool:
     return isinstance(spec, keras.losses.Loss) and "from_logits" in spec.get_config()
 
 
-def says_logits(spec: object) -> bool:
+def says_logits(spec: Any) -> bool:
     return takes_logits(spec) and bool(spec.get_config()["from_logits"])
 
 
-def as_keras_loss(spec: object) -> object:
+def as_keras_loss(spec: Any) -> Any:
     """A name as the Keras object of that name; anything else as it is."""
     return _by_name(spec) if isinstance(spec, str) else spec
 

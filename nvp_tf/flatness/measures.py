@@ -114,8 +114,9 @@ def _operator(curvature: Curvature, adaptive: bool) -> operators.Operator:
 def _sharpness(adaptive: bool) -> Compute:
     def compute(curvature: Curvature, given: Given) -> Estimate:
         epsilon = given.radii.adaptive if adaptive else given.radii.plain
-        options = {"steps": given.settings.steps, "restarts": 1, "seed": given.settings.seed}
-        return Estimate(sharpness(curvature, epsilon, adaptive=adaptive, **options).value, math.nan)
+        steps, seed = given.settings.steps, given.settings.seed
+        found = sharpness(curvature, epsilon, adaptive=adaptive, steps=steps, restarts=1, seed=seed)
+        return Estimate(found.value, math.nan)
 
     return compute
 

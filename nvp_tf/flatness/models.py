@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -88,7 +89,7 @@ def open_model(
     return clone, loss_of(spec), notes
 
 
-def _load(source: object) -> keras.Model:
+def _load(source: Any) -> keras.Model:
     if isinstance(source, keras.Model):
         return source
     run = source if isinstance(source, RunDir) else RunDir(source)
@@ -150,7 +151,7 @@ def _compared(model: keras.Model, clone: keras.Model, x: object) -> str:
     return f"a copy in float64: its predictions differ from those in {coarsest} by {largest:.1e} at most"
 
 
-def _name(source: object) -> str:
+def _name(source: Any) -> str:
     if isinstance(source, keras.Model):
         return source.name
     return Path(getattr(source, "path", source)).name

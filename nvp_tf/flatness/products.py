@@ -6,6 +6,7 @@ weights nor running statistics nor seeds.
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -27,7 +28,7 @@ class Products:
       batch: one (x, y), for the shapes that a graph is traced for; the number of examples is left open.
     """
 
-    def __init__(self, model: keras.Model, loss: Loss, blocks: Sequence[Block], training: bool, batch: tuple):
+    def __init__(self, model: keras.Model, loss: Loss, blocks: Sequence[Block], training: bool, batch: tuple) -> None:
         self.model = model
         self.loss = loss
         self.blocks = blocks
@@ -51,7 +52,7 @@ class Products:
     def loss_and_gradient(self) -> Callable:
         """(theta, x, y) -> (sum of losses, its gradient [dim])."""
 
-        def function(theta: tf.Tensor, x: object, y: tf.Tensor) -> tuple:
+        def function(theta: tf.Tensor, x: object, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(theta)
                 total = tf.reduce_sum(self._losses(theta, x, y))
@@ -171,7 +172,7 @@ class Products:
     def _traced(self, function: Callable, vectors: int) -> Callable:
         """The graph of a function of `vectors` flat vectors and a batch's tensors, with moments to differentiate."""
 
-        def packed(*arguments: tf.Tensor) -> object:
+        def packed(*arguments: tf.Tensor) -> Any:
             return function(*arguments[:vectors], *tf.nest.pack_sequence_as(self._data, arguments[vectors:]))
 
         with differentiable_moments():

@@ -1,5 +1,7 @@
 """A model whose weights are eta and whose function is that of theta = Phi(eta) (thesis 3.5.1)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -19,7 +21,7 @@ class Reparametrized(keras.Model):
       bijector: built on vectors of n = the number of the model's trainable weights; its forward is Phi^-1.
     """
 
-    def __init__(self, model: keras.Model, bijector: Bijective, **kwargs):
+    def __init__(self, model: keras.Model, bijector: Bijective, **kwargs: Any) -> None:
         variables = model.trainable_variables
         super().__init__(dtype=variables[0].dtype, **kwargs)
         # In closures, which Keras does not search: the only weight of this model is eta.

@@ -1,6 +1,7 @@
 """All measures of a model, of an equivalent one that is sharper and of one that is as flat as can be made."""
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Report:
         minutes: float = 15.0,
         seed: int = 0,
         say: Say = lambda line: None,
-    ):
+    ) -> None:
         self.source, self.times, self.minutes, self.seed, self.say = source, times, minutes, seed, say
         self.curvatures = {ITSELF: Curvature.of(source.subject, say=say)}
         made_of = {"fingerprint": source.fingerprint, "loss": source.subject.loss.name, "times": times, "seed": seed}
@@ -172,13 +173,13 @@ class Report:
                 self._twin(name, self._step(f"{name} twin", factors), rescaling)
         except UserError as error:
             reason = str(error)
-            self._step("no twins", lambda: reason)
+            self._step("no twins", functools.partial(str, reason))
 
     def _twin(self, name: str, factors: dict, rescaling: Rescaling) -> None:
         self.say(f"{name}: {words_of(factors)}")
         model = rescaling.apply(factors, self.source.x[:_SHOWN], self.source.copy)
         self.curvatures[name] = Curvature.of(dataclasses.replace(self.source.subject, model=model))
-        self._step(f"{name} change", lambda: self._change(name))
+        self._step(f"{name} change", functools.partial(self._change, name))
 
     def _change(self, name: str) -> Json:
         """The largest change of a prediction, absolute and of the largest prediction."""
@@ -223,7 +224,7 @@ class Report:
         for normalized, radius in ((False, reach), (True, 1.0)):
             for model in self.curvatures:
                 name = f"slice/{'filters' if normalized else 'plain'}/{model}"
-                self._step(name, lambda m=model, n=normalized, r=radius: self._slice(m, n, r))
+                self._step(name, functools.partial(self._slice, model, normalized, radius))
 
     def _slice(self, model: str, normalized: bool, radius: float) -> Json:
         curvature = self.curvatures[model]

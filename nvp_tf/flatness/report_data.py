@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from nvp_tf.data.registry import load_dataset
+from nvp_tf.data.split import Split
 from nvp_tf.errors import UserError, reason
 from nvp_tf.flatness.clone import float64_clone
 from nvp_tf.flatness.models import Subject, subject
@@ -70,7 +71,7 @@ def of_run(run_dir: str, examples: int, seed: int = 0, data_dir: str | None = No
     return Source(made, lambda: run.load_flow(dtype="float64"), x, run.path)
 
 
-def rows(split: object, index: np.ndarray) -> np.ndarray:
+def rows(split: Split, index: np.ndarray) -> np.ndarray:
     """Rows of a Split, each read as evaluation reads it: what is random about an example is the same each time."""
     return split.read(index, np.stack([np.zeros_like(index), index], axis=1)).numpy()
 
@@ -106,7 +107,7 @@ def read_arrays(file: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     x_name, y_name = pair
     if not x.ndim or len(x) != len(y) or not len(x):
         raise UserError(f"{file}: {x_name} has shape {x.shape} and {y_name} {y.shape}, expected as many rows, and some")
-    notes = (f"{x_name} and {y_name} of {Path(file).name}, {len(x)} rows",)
+    notes: tuple[str, ...] = (f"{x_name} and {y_name} of {Path(file).name}, {len(x)} rows",)
     if np.issubdtype(x.dtype, np.integer):
         notes += (f"{x_name} is {x.dtype}, {x.min()} to {x.max()}, given to the model as it is",)
     return x, y, notes

@@ -27,7 +27,8 @@ def ratios(results: dict[str, Json]) -> Image.Image:
     for row, name in enumerate(reversed(names)):
         start = _value(results, ITSELF, name)
         for model, marker in ((SHARPER, "D"), (FLATTEST, "o")):
-            ratio = _value(results, model, name) / start if start else np.nan
+            value = _value(results, model, name)
+            ratio = value / start if value is not None and start else np.nan
             if ratio > 0:
                 axes.plot(ratio, row, marker, color=COLOURS[model], markersize=7 if marker == "D" else 5)
     fragile = sum(not MEASURES[name].unmoved for name in names)

@@ -35,7 +35,7 @@ class Rescaling:
       UserError: a model of another kind.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model) -> None:
         self.model = model
         graph = None if isinstance(model, Flow) else Graph(model)
         self.units: list[Unit] = graph.units if graph else flow_units(model)

@@ -86,6 +86,8 @@ def _passing(layer: keras.Layer) -> Role:
 
 def _linear(layer: keras.Layer, number: Numbers) -> Role:
     """kernel and bias times f give; the kernel divided by f takes."""
+    out: tuple[keras.Variable, tuple[int, ...]]
+    into: tuple[keras.Variable, tuple[int, ...]]
     if isinstance(layer, SEPARABLE):
         out, into = (layer.pointwise_kernel, (-1,)), (layer.depthwise_kernel, (-2,))
     elif isinstance(layer, DEPTHWISE):

@@ -11,7 +11,8 @@ def halves(curvature: Curvature) -> tuple[Curvature, Curvature] | None:
     """The same loss on every second example of each batch, and on the others; None of a single example."""
     if curvature.examples < 2:
         return None
-    return tuple(curvature.on(Part(curvature.batches, first)) for first in (0, 1))
+    even, odd = (curvature.on(Part(curvature.batches, first)) for first in (0, 1))
+    return even, odd
 
 
 def half_error(measure: Callable[[Curvature], float], curvature: Curvature) -> float:

@@ -1,7 +1,6 @@
 """The ends of a spectrum, with residuals: by Lanczos (scipy), or by power iteration where its basis would not fit."""
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,8 +200,9 @@ def _power(operator: Operator, tolerance: float, seed: int) -> tuple[float, np.n
 
 def _free_bytes() -> float:
     """Half of what Linux could give without swapping."""
-    available = re.search(r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    return _SPARE * 1024 * int(available[1])
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    [available] = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return _SPARE * 1024 * int(available)
 
 
 def _say(say: Callable[[str], None] | None, text: str, operator: Operator, products: int) -> None:

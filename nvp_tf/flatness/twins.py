@@ -35,22 +35,23 @@ def sharper(
       UserError: a model without a unit that can be rescaled, or whose blocks are all flat.
     """
     exponents = _exponents(rescaling)
-    best, value, mask = None, 0.0, None
+    best: tuple[Unit, int, np.ndarray] | None = None
+    value = 0.0
     for unit, rows in exponents.items():
         for sign in (1, -1):
             chosen = [np.all(row == sign) and row.size > 0 for row in rows]
             trace = sum(traces[block.name] for block, take in zip(curvature.blocks, chosen, strict=True) if take)
             if trace > value:
-                best, value = (unit, sign), trace
                 mask = np.concatenate([np.full(row.size, float(take)) for row, take in zip(rows, chosen, strict=True)])
+                best, value = (unit, sign, mask), trace
     if best is None:
         raise UserError("no unit of the model can be rescaled" if not exponents else "every rescalable block is flat")
+    unit, sign, mask = best
     found = top(hessian(curvature).scaled(mask), tolerance=0.1, seed=seed)
     own = float(found.values[0] - found.residuals[0])
     if own <= 0:
         raise UserError("the Hessian has no positive curvature along any unit that can be rescaled")
     power = math.ceil(0.5 * math.log2(times * largest / own))
-    unit, sign = best
     return {unit.name: 2.0 ** (-sign * power)}
 
 
@@ -96,8 +97,10 @@ def _least_trace(
     diagonal = diagonal * np.exp2(-2 * sum(logs[unit][channel] * sign for unit, (channel, sign) in rows.items()))
     for _ in range(_SWEEPS):
         for unit, (channel, sign) in rows.items():
-            sums = [np.bincount(channel[sign == s], diagonal[sign == s], minlength=len(logs[unit])) for s in (1, -1)]
-            best = _best(*sums, bound=not np.any(sign < 0))
+            falls, rises = (
+                np.bincount(channel[sign == s], diagonal[sign == s], minlength=len(logs[unit])) for s in (1, -1)
+            )
+            best = _best(falls, rises, bound=not np.any(sign < 0))
             best = np.clip(logs[unit] + best, -REACH, REACH) - logs[unit]
             logs[unit] += best
             diagonal = diagonal * np.exp2(-2 * sign * best[channel])

@@ -1,5 +1,7 @@
 """Weight normalization of dense layers: the same function with a scale and a direction for weights (thesis 3.5.1)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -18,7 +20,7 @@ class WeightNormDense(keras.layers.Layer):
       units, activation, use_bias: as in `keras.layers.Dense`.
     """
 
-    def __init__(self, units: int, activation: object = None, use_bias: bool = True, **kwargs):
+    def __init__(self, units: int, activation: object = None, use_bias: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units, self.use_bias, self.activation = units, use_bias, keras.activations.get(activation)
 

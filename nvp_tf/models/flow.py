@@ -89,13 +89,13 @@ class Flow(MaximumLikelihood):
           UserError: another dtype or shape.
         """
         x = self._check(x)
-        noise = self.noise_pattern() if noise is None else tf.convert_to_tensor(noise)
+        u = self.noise_pattern() if noise is None else tf.convert_to_tensor(noise)
         if training:  # no row is added to what statistics are taken of
-            return self.forward(x, noise, training)[1]
-        if noise.shape.rank == x.shape.rank:
-            noise, _ = at_least_one(noise)
+            return self.forward(x, u, training)[1]
+        if u.shape.rank == x.shape.rank:
+            u, _ = at_least_one(u)
         x, n = at_least_one(x)
-        return self.forward(x, noise)[1][:n]
+        return self.forward(x, u)[1][:n]
 
     def forward(self, x: Values, noise: Values | float, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """(latents [n, D], log_prob [n]) of one pass, n at least 1; arguments as of `log_prob`."""

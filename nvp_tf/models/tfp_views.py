@@ -167,7 +167,7 @@ class _View(tfp.bijectors.Bijector):
         made_by = getattr(value, "_nvp_tf_run", None)
         if made_by and made_by.view is self and made_by.direction != direction and made_by.still_holds():
             return made_by.source, -made_by.log_det
-        latest = self._latest and self._latest()
+        latest = None if self._latest is None else self._latest()
         if latest is not None:
             run = latest._nvp_tf_run
             if run.source is value and run.direction == direction and run.still_holds():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nvp_tf.flatness.theorems.lines import Line
-from nvp_tf.flatness.theorems.networks import rectified
+from nvp_tf.flatness.theorems.networks import Rectified, rectified
 
 ALPHAS = (1.0, 0.1, 0.01, 10.0, 100.0)
 WANTED = 1e6
@@ -40,7 +40,7 @@ def _bound(largest: tuple[float, float], alpha: float) -> float:
     return float(max(largest[0] / alpha**2, largest[1] * alpha**2))
 
 
-def _exceeding(network: object, largest: float, theta: np.ndarray) -> Line:
+def _exceeding(network: Rectified, largest: float, theta: np.ndarray) -> Line:
     """The thesis' own choice of alpha for a wanted norm."""
     a = 0.99 * np.sqrt(largest / np.sqrt(len(theta)) / WANTED)
     norm = float(np.linalg.norm(network.hessian_at(network.scale(a, 1 / a) * theta), 2))

@@ -1,5 +1,7 @@
 """Section 3.5.2: the size of the gradient in the input depends on how the input is represented."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -59,7 +61,9 @@ def representations(x: np.ndarray) -> dict[str, Bijective]:
     return {"x / 1000": scaling, "whitened": whitening, "whitened, then powers": curved}
 
 
-def gradient_by_differences(function: object, at: np.ndarray, step: float = 1e-5) -> np.ndarray:
+def gradient_by_differences(
+    function: Callable[[tf.Tensor], tf.Tensor], at: np.ndarray, step: float = 1e-5
+) -> np.ndarray:
     """[n, D] of a function [n, D] -> [n, 1], row by row; the step is relative to each entry's spread."""
     spread = np.abs(at).mean(axis=0) * step
     columns = []

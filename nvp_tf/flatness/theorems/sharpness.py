@@ -18,7 +18,7 @@ def check(seed: int = 0) -> list[Line]:
     """
     network = rectified(5, 7, 1, seed=seed)
     theta, middle = network.curvature.weights, network.starts[1]
-    norm = np.linalg.norm(theta[middle:])
+    norm = float(np.linalg.norm(theta[middle:]))
     alpha = 1.01 * norm / EPSILON
     moved = network.scale(alpha, 1 / alpha) * theta
     constant = moved.copy()

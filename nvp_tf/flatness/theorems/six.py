@@ -3,7 +3,7 @@
 import numpy as np
 
 from nvp_tf.flatness.theorems.lines import Line
-from nvp_tf.flatness.theorems.networks import rectified
+from nvp_tf.flatness.theorems.networks import Rectified, rectified
 
 SIZES = (5, 6, 4, 1)
 BETAS = (1.0, 10.0, 100.0, 1000.0)
@@ -38,6 +38,6 @@ def check(seed: int = 0) -> list[Line]:
     return lines
 
 
-def _eigenvalues(network: object, theta: np.ndarray, beta: float) -> np.ndarray:
+def _eigenvalues(network: Rectified, theta: np.ndarray, beta: float) -> np.ndarray:
     scale = network.scale(*[1 / beta] * (len(SIZES) - 2), beta ** (len(SIZES) - 2))
     return np.linalg.eigvalsh(network.hessian_at(scale * theta))
