@@ -42,7 +42,7 @@ class ContrastiveSettings(Trainable):
     units: int = number(256, 1)
     filters: int = number(32, 1)
     ratio: int = number(1, 1)
-    noise_share: float = number(0.5, 0.05, 0.95)
+    noise_share: float = number(0.75, 0.05, 0.95)
     proposals: int = number(32, 1)
 
 

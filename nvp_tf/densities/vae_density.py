@@ -9,7 +9,7 @@ from nvp_tf.config.codec import choice, number
 from nvp_tf.densities import vae_networks
 from nvp_tf.densities.bounds import Bound, bound
 from nvp_tf.densities.contract import Unfit
-from nvp_tf.densities.conversion import cell_noise, density_of_dequantized
+from nvp_tf.densities.conversion import cell_noise, density_of_dequantized, log_weight_mean
 from nvp_tf.densities.gradient import GradientDensity, Trainable
 from nvp_tf.densities.likelihoods import DiscretizedLogistic, Gaussian
 from nvp_tf.densities.vae import VAE
@@ -25,20 +25,23 @@ class VaeSettings(Trainable):
       of images and the second of vectors.
     network: "dense"; "convolutional", of images; "linear", which with "gaussian" is probabilistic PCA; "auto" for
       convolutional ones of images and dense ones of vectors.
-    latents: entries of z.
+    latents: entries of z; 0 for 32 of images, and of vectors as many as they have dimensions.
     layers, units: of the dense networks; the convolutional ones have one dense layer of `units`.
     filters: of the convolutions at full size.
-    draws: K of a score's importance-weighted bound.
+    draws: K of a score's importance-weighted bound; 0 for 100 of images and 1000 of vectors.
+    trained_draws: K of the bound that is trained, 1 for the ELBO itself; 0 for 1 of images and 32 of vectors, where
+      they cost little and the ELBO has optima in which the latents say next to nothing.
     """
 
     complete: ClassVar[bool] = False
     decoder: str = choice("auto", "auto", "gaussian", "logistic")
     network: str = choice("auto", "auto", "dense", "convolutional", "linear")
-    latents: int = number(32, 1)
+    latents: int = number(0, 0)
     layers: int = number(2, 0)
     units: int = number(256, 1)
     filters: int = number(32, 1)
-    draws: int = number(100, 1)
+    draws: int = number(0, 0)
+    trained_draws: int = number(0, 0)
 
 
 class VaeDensity(GradientDensity):
@@ -71,16 +74,16 @@ class VaeDensity(GradientDensity):
 
     @property
     def draws(self) -> int:
-        return self.settings.draws
+        return self.settings.draws or (100 if self.domain.is_image else 1000)
 
     @property
     def latent_size(self) -> int:
-        return self.settings.latents
+        return self.settings.latents or (32 if self.domain.is_image else self.domain.dimensions)
 
     def bounds(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> Bound:
         """The `Bound` of a batch from `draws` draws; arguments as of `_log_prob`, a graph."""
         n, dimensions = tf.shape(x)[0], self.domain.dimensions
-        noise = tf.random.stateless_normal([draws, 1, self.settings.latents], seed)
+        noise = tf.random.stateless_normal([draws, 1, self.latent_size], seed)
         noise = tf.cast(noise, self.dtype)  # drawn in float32, so that a seed means the same in every dtype
         cells = cell_noise(draws, self.domain.shape, seed + 1, self.dtype) if self._dequantizes else None
 
@@ -89,7 +92,7 @@ class VaeDensity(GradientDensity):
             if cells is None:
                 return self.model.integrands(self._units(x), eps)
             rows = tf.reshape(self._units(x + cells[first:end, None]), [-1, *self.domain.shape])
-            log_w = self.model.integrand(rows, tf.reshape(eps, [-1, self.settings.latents]))
+            log_w = self.model.integrand(rows, tf.reshape(eps, [-1, self.latent_size]))
             return tf.reshape(self._of_data(log_w), [-1, n])
 
         block = tf.maximum(1, _VALUES // tf.maximum(1, dimensions * n))
@@ -101,15 +104,15 @@ class VaeDensity(GradientDensity):
             raise Unfit("a VAE with a logistic decoder is over images of integers, these are vectors")
         match self.network:
             case "dense":
-                nets = vae_networks.dense(shape, settings.latents, settings.layers, settings.units, dtype)
+                nets = vae_networks.dense(shape, self.latent_size, settings.layers, settings.units, dtype)
             case "linear":
-                nets = vae_networks.linear(shape, settings.latents, dtype)
+                nets = vae_networks.linear(shape, self.latent_size, dtype)
             case "convolutional" if self.domain.is_image:
-                nets = vae_networks.convolutional(shape, settings.latents, settings.filters, settings.units, dtype)
+                nets = vae_networks.convolutional(shape, self.latent_size, settings.filters, settings.units, dtype)
             case _:
                 raise Unfit("a convolutional VAE is over images, these are vectors")
         likelihood = DiscretizedLogistic(self.domain.top + 1) if self.decoder == "logistic" else Gaussian()
-        return VAE(*nets, likelihood, shape, settings.latents, dtype=dtype)
+        return VAE(*nets, likelihood, shape, self.latent_size, dtype=dtype)
 
     def _log_prob(self, x: tf.Tensor, draws: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         found = self.bounds(x, draws, seed)
@@ -129,8 +132,12 @@ class VaeDensity(GradientDensity):
     def _loss(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self._dequantizes:
             x = x + tf.cast(tf.random.stateless_uniform(tf.shape(x), seed + 1), self.dtype)
-        noise = tf.random.stateless_normal([tf.shape(x)[0], self.settings.latents], seed)
-        return -self._of_data(self.model.elbo(self._units(x), tf.cast(noise, self.dtype), training=True))
+        x, k = self._units(x), self.settings.trained_draws or (1 if self.domain.is_image else 32)
+        noise = tf.cast(tf.random.stateless_normal([k, tf.shape(x)[0], self.latent_size], seed), self.dtype)
+        trained = (
+            self.model.elbo(x, noise[0], training=True) if k == 1 else log_weight_mean(self.model.integrands(x, noise))
+        )
+        return -self._of_data(trained)
 
     @property
     def _dequantizes(self) -> bool:

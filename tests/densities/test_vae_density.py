@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from known_vaes import digits, ppca
 from scipy.stats import logistic, multivariate_normal, norm
 
 from nvp_tf.data.split import ArraySplit
@@ -105,6 +106,17 @@ def test_linear_is_ppca_on_vectors():
     found = density.log_prob(x, draws=20_000)
     assert np.all(np.abs(found.value - law.logpdf(x)) < 4.5 * found.error) and found.error.max() < 0.2
     assert density.encode(x).shape == (30, 2)
+
+
+def test_trained_bound():
+    """Where q is the posterior every weight is p(x), so the bound that is trained is log p(x) with any noise."""
+    x = digits()[:20]
+    vae, covariance, mean = ppca(digits(), 8)
+    settings = VaeSettings(decoder="gaussian", network="linear", latents=8, trained_draws=4)
+    density = VaeDensity(Domain((52,)), settings, dtype="float64")
+    density.model.set_weights(vae.get_weights())
+    loss = density._loss(tf.constant(x), tf.constant([1, 2], tf.int64))
+    np.testing.assert_allclose(-loss, multivariate_normal(mean, covariance).logpdf(x), atol=1e-10)
 
 
 def test_trains_saves_and_loads(tmp_path):
