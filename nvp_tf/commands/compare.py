@@ -31,6 +31,9 @@ flags.DEFINE_integer("seeds", 1, "How often each is trained.", lower_bound=1)
 flags.DEFINE_list("families", [], "Which, and which presets; all that are for the data where none is named.")
 flags.DEFINE_multi_string("set", [], "NAME.key=value, a setting of a row, or data.key=value, such as data.flips=true.")
 flags.DEFINE_integer("num", 1000, "Test examples that are scored.", lower_bound=1)
+flags.DEFINE_bool(
+    "export", False, "Export each row's first seed to OUT/exports/NAME, as nvp_tf score and servers take it."
+)
 flags.DEFINE_string("out", None, "The folder to write to; runs/compare_DATASET where none is named.")
 
 
@@ -43,6 +46,7 @@ def main() -> dict[str, Any]:
     from nvp_tf.densities.candidates import candidates, changed
     from nvp_tf.densities.comparison import Comparison, Terms
     from nvp_tf.densities.page import write_page, write_tables
+    from nvp_tf.densities.row_exports import export_rows
     from nvp_tf.densities.table import lines
 
     data = changed(data, [s.removeprefix("data.") for s in FLAGS.set if s.startswith("data.")])
@@ -60,12 +64,17 @@ def main() -> dict[str, Any]:
 
     comparison.run(chosen, FLAGS.seeds, done)
     page = write_page(comparison, rows, dataset) if any(row["status"] == "done" for row in rows) else None
-    best = lines(rows)[0]
+    found = lines(rows)
+    exported, refused = export_rows(comparison, found, dataset) if FLAGS.export else ({}, {})
+    for name, why in refused.items():
+        print(f"{name} is not exported: {why}", file=sys.stderr)
+    best = found[0]
     return {
         "best": best.name if best.done else None,
         "rows": len(rows),
         "failed": sum(row["status"] != "done" for row in rows),
         "page": page and str(page),
+        "exported": exported,
         "out": out,
     }
 

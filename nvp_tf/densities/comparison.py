@@ -81,9 +81,13 @@ class Comparison:
             done(row)
         return rows
 
+    def model(self, row: dict) -> Path:
+        """The folder of a row's density."""
+        return self._model(row["name"], row["seed"])
+
     def drawn(self, row: dict) -> Path:
         """The file of a row's samples."""
-        return self._model(row["name"], row["seed"]) / "drawn.npz"
+        return self.model(row) / "drawn.npz"
 
     def _kept(self, candidate: Candidate, seed: int) -> dict | None:
         file = self._file(candidate.name, seed)
@@ -138,7 +142,8 @@ def _settings(candidate: Candidate) -> dict | None:
 
 def _ending(status: int) -> str:
     if status < 0:
-        return f"its process was ended by {signal.Signals(-status).name}, as where memory is short"
+        memory = ", as where memory is short" if -status == signal.SIGKILL else ""
+        return f"its process was ended by {signal.Signals(-status).name}{memory}"
     return f"its process ended with status {status}: {os.path.join('models', '...', 'log.txt')} says why"
 
 

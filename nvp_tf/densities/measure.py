@@ -35,7 +35,7 @@ def measure(density: Density, dataset: DataSet, num: int, seed: int = 0) -> dict
         bounds: [draws, mean nats] of the first 100 test examples, each bound above the one before; [] for exact ones.
         bound_gap, bound_gap_error: the last less the row's own, nats, paired; None for exact ones.
         parameters, score_per_second, sample_per_second, latency_ms, memory_gigabytes.
-        can: of sample, log_prob, encode.
+        can: of log_prob, sample, encode, export.
     """
     x = examples(dataset.test, num)
     scores, timed = _timed(density, x)
@@ -60,7 +60,7 @@ def measure(density: Density, dataset: DataSet, num: int, seed: int = 0) -> dict
         "parameters": density.parameters,
         **timed,
         "memory_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "can": ["log_prob", *(["sample"] if density.can_sample else []), *(["encode"] if density.latent_size else [])],
+        "can": [what for what, able in _abilities(density).items() if able],
     }
     return {name: finite(value) for name, value in found.items()} | {"problems": problems}
 
@@ -83,6 +83,16 @@ def scattered(density: Density, x: np.ndarray, draws: int | None = None) -> Scor
 def kept_samples(density: Density, seed: int) -> np.ndarray:
     """The samples that a page shows."""
     return density.sample(_DRAWN, seed)
+
+
+def _abilities(density: Density) -> dict[str, bool]:
+    """What a person can do with it."""
+    return {
+        "log_prob": True,
+        "sample": density.can_sample,
+        "encode": density.latent_size is not None,
+        "export": True,
+    }
 
 
 def _timed(density: Density, x: np.ndarray) -> tuple[Scores, dict]:

@@ -11,13 +11,15 @@ from commands import error_line, run
 from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import from_arrays
 from nvp_tf.data.npz import npz
-from nvp_tf.densities import candidates, measure, table
+from nvp_tf.densities import candidates, measure, saved, table
 from nvp_tf.densities.autoregressive import MadeDensity, MadeSettings
 from nvp_tf.densities.comparison import Comparison, Terms
 from nvp_tf.densities.contract import Domain
 from nvp_tf.densities.page import write_page, write_tables
+from nvp_tf.densities.row_exports import export_rows
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
+from nvp_tf.scoring.saved_model import SavedModel
 
 PLANE = Event((2,))
 IMAGE = Event((2, 2, 1), 256)
@@ -128,7 +130,7 @@ def test_measures_of_a_bound():
     means = [mean for _, mean in found["bounds"]]
     assert means[0] - 1 < means[1] < means[2] + 4 * found["bound_gap_error"]
     assert found["bits_per_dim"] == pytest.approx(-found["log_prob"] / (4 * np.log(2)))
-    assert found["can"] == ["log_prob", "sample", "encode"] and found["score_per_second"] > 0
+    assert found["can"] == ["log_prob", "sample", "encode", "export"] and found["score_per_second"] > 0
 
 
 def test_flows_for_a_data_set():
@@ -215,3 +217,18 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 def test_command_refuses_in_one_line():
     assert "--minutes or --steps" in error_line(run("compare", "--dataset=digits"))
+
+
+def test_rows_are_exported(comparison):
+    """As `nvp_tf score` takes them; what failed has none, and what is there is left."""
+    folder, _, rows = comparison
+    where = DataConfig("npz", str(folder.parent / "data.npz"))
+    data, terms = npz(where), Terms(where, None, 2, 10)
+    exported, refused = export_rows(Comparison(folder, terms), table.lines(rows), data)
+    assert (list(exported), refused) == (["made"], {})
+    image = np.full((1, 2, 2, 1), 7, np.uint8)
+    scores = SavedModel(exported["made"]).score(image)
+    expected = saved.load(folder / "models" / "made-0").log_mass(image).value
+    np.testing.assert_allclose(scores["log_prob"], expected, atol=1e-3)
+    assert export_rows(Comparison(folder, terms), table.lines(rows), data) == (exported, {})
+    assert [p.name for p in (folder / "exports" / "made").iterdir() if p.name.isdigit()] == ["1"]
