@@ -29,7 +29,9 @@ class Bound(NamedTuple):
     effective_samples: tf.Tensor
 
 
-def bound(log_weights: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], examples: tf.Tensor, samples: int, block: int):
+def bound(
+    log_weights: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], examples: tf.Tensor, samples: int, block: int
+) -> Bound:
     """The `Bound` from `samples` draws, of which `block` are in memory at a time; a graph of any length is one block.
 
     Args:
@@ -39,7 +41,7 @@ def bound(log_weights: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], examples: tf
       block: draws at once, at least 1. The result depends on it by rounding alone.
     """
 
-    def add(first, moments):
+    def add(first: tf.Tensor, moments: _Moments) -> tuple[tf.Tensor, _Moments]:
         end = tf.minimum(first + block, samples)
         log_w = tf.cast(log_weights(first, end), tf.float64)
         return end, _added(moments, log_w, tf.cast(end - first, tf.float64))

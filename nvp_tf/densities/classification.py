@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -11,6 +12,9 @@ from nvp_tf.data.split import Split
 from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.densities.contract import Scores, examples
 from nvp_tf.densities.descent import Descent, cosine
+
+if TYPE_CHECKING:
+    from nvp_tf.densities.contrastive import Contrastive
 
 MOST = 10_000  # held-out examples of a trial, and as many draws of the noise
 _BATCH = 500
@@ -32,7 +36,7 @@ class Trial:
       seconds: that drawing may take; fewer draws then, but at least one batch of them.
     """
 
-    def __init__(self, density, held_out: Split, seed: int, seconds: float = math.inf):
+    def __init__(self, density: "Contrastive", held_out: Split, seed: int, seconds: float = math.inf) -> None:
         began, values = time.monotonic(), (None, *density.domain.shape)
         rows = examples(held_out, MOST)
         seed_spec, v = tf.TensorSpec((2,), tf.int64), tf.TensorSpec(values, density.dtype)
@@ -53,7 +57,7 @@ class Trial:
         return data.astype(np.float64), noise.astype(np.float64)
 
 
-def classify(density, train: Split, valid: Split, budget: Budget, seed: int) -> Fit:
+def classify(density: "Contrastive", train: Split, valid: Split, budget: Budget, seed: int) -> Fit:
     """Trains the classifier of a `Contrastive` by Adam, and keeps the weights that do best in a trial on `valid`.
 
     Returns:
@@ -63,7 +67,7 @@ def classify(density, train: Split, valid: Split, budget: Budget, seed: int) -> 
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(variables)
 
-    def step(batch, number, progress):
+    def step(batch: dict[str, tf.Tensor], number: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
         now = tf.stack([tf.cast(seed, tf.int64), number])
         data = density.dequantized(batch["x"], now + 1)
         noise = density.draw_noise(settings.ratio * tf.shape(data)[0], now)
@@ -90,7 +94,7 @@ class _Judge:
     nats: loss -> the density's mean nats with the same weights.
     """
 
-    def __init__(self, density, trial: Trial):
+    def __init__(self, density: "Contrastive", trial: Trial) -> None:
         self.density, self.trial, self.model, self.nats = density, trial, density.model.classifier, {}
 
     def scores(self, held_out: np.ndarray) -> Scores:

@@ -52,7 +52,7 @@ class Contrast(keras.Model):
     checks: AUROC, log-normalizer, its standard error; nan until measured.
     """
 
-    def __init__(self, flow: keras.Model, classifier: keras.Model, **kwargs):
+    def __init__(self, flow: keras.Model, classifier: keras.Model, **kwargs) -> None:
         super().__init__(**kwargs)
         self.flow, self.classifier = flow, classifier
         nan = keras.initializers.Constant(math.nan)
@@ -86,7 +86,7 @@ class Contrastive(Density):
         made.noise_is_trained = True
         return made
 
-    def __init__(self, domain: Domain, settings: ContrastiveSettings, seed: int = 0, dtype: str = "float32"):
+    def __init__(self, domain: Domain, settings: ContrastiveSettings, seed: int = 0, dtype: str = "float32") -> None:
         self.noise_is_trained = False
         super().__init__(domain, settings, seed, dtype)
 

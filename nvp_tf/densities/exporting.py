@@ -51,7 +51,7 @@ def export(
     export_dir, examples = Path(export_dir), np.asarray(examples)
     functions = Signatures(density, Reference(held_out_scores))
 
-    def fill(partial):
+    def fill(partial: Path) -> dict:
         functions.save(partial)
         asks = asked(questions(functions.names), density.domain)
         told, answers = gate.ask(client.__file__, partial, examples, asks, "the SavedModel", _FOREIGN)
@@ -68,7 +68,7 @@ class Signatures:
       reference: the `Reference` of `score`.
     """
 
-    def __init__(self, density: Density, reference: Reference):
+    def __init__(self, density: Density, reference: Reference) -> None:
         self.density, self.reference, event = density, reference, density.domain
         self.most_samples = max(1, min(density.sample_batch, MOST_VALUES // event.dimensions))
         self.values = tf.TensorSpec((None, *event.shape), event.dtype, event.name)
@@ -94,41 +94,41 @@ class Signatures:
         module.weights = [weight.value for weight in self.density.model.weights]
         tf.saved_model.save(module, str(folder), signatures=self.functions)
 
-    def _log_prob(self, values):
+    def _log_prob(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
         values, n = some_rows(values, self.values)
         return self._scores(self.graph(values)[:n])
 
-    def _score(self, values):
+    def _score(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
         scores = self._log_prob(values)
         log_prob = scores["log_prob"]
         ranks = {name: getattr(self.reference, name)(log_prob) for name in ("percentile", "typicality")}
         return scores | ranks
 
-    def _log_prob_with_noise(self, values, seed, num_samples):
+    def _log_prob_with_noise(self, values: tf.Tensor, seed: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
         inside = (num_samples >= 1) & (num_samples <= MOST_DRAWS)
         num_samples = expect(inside, num_samples, "num_samples is", num_samples, f"expected 1 to {MOST_DRAWS}")
         seed = fresh_if_negative(seed)
         values, n = some_rows(values, self.values)
 
-        def log_weights(first, end):
+        def log_weights(first: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
             del end  # one at a time
             return self.density.graph_log_prob(values, 1, tf.stack([seed + tf.cast(first, tf.int64), 0]))[0][None]
 
         found = bound(log_weights, tf.shape(values)[0], num_samples, block=1)
         return self._scores(found.importance_weighted[:n]) | {"standard_error": tf.cast(found.error[:n], tf.float32)}
 
-    def _encode(self, values):
+    def _encode(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
         values, n = some_rows(values, self.values)
         return {LATENTS: tf.cast(self.density.graph_encode(values)[:n], tf.float32)}
 
-    def _sample(self, num_samples, seed):
+    def _sample(self, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         inside = (num_samples >= 0) & (num_samples <= self.most_samples)
         num_samples = expect(inside, num_samples, "num_samples is", num_samples, f"expected 0 to {self.most_samples}")
         seed = fresh_if_negative(seed)
         drawn = self.density.graph_sample(tf.maximum(1, num_samples), tf.stack([seed, tf.zeros_like(seed)]))
         return {self.density.domain.name: tf.ensure_shape(drawn[:num_samples], self.values.shape)}
 
-    def _scores(self, log_prob):
+    def _scores(self, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
         scores, domain = {"log_prob": tf.cast(log_prob, tf.float32)}, self.density.domain
         if domain.is_image:
             scores["bits_per_dim"] = tf.cast(bits_per_dim(log_prob, domain.dimensions), tf.float32)

@@ -62,10 +62,10 @@ def estimates(
     objective, weights = ESTIMATORS[estimator], [weight.value for weight in vae.encoder.trainable_variables]
 
     @tf.function(autograph=False)
-    def gradients(number):
+    def gradients(number: tf.Tensor) -> tf.Tensor:
         noise = tf.random.stateless_normal([block, x.shape[0], vae.latents], tf.stack([seed, number]), dtype=x.dtype)
 
-        def one(noise):
+        def one(noise: tf.Tensor) -> tf.Tensor:
             value = tf.reduce_mean(objective(vae, x, noise))
             return tf.concat([tf.reshape(g, [-1]) for g in tf.gradients(value, weights)], axis=0)
 

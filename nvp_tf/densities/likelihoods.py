@@ -39,7 +39,7 @@ class DiscretizedLogistic:
       levels: how many integers, at least 2.
     """
 
-    def __init__(self, levels: int):
+    def __init__(self, levels: int) -> None:
         self.levels = levels
         self.half = (levels - 1) / 2
 

@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from nvp_tf.densities.likelihoods import DiscretizedLogistic, Gaussian
 from nvp_tf.models.priors import Normal
 
 
@@ -27,7 +28,15 @@ class VAE(keras.Model):
       latents: d, how many entries z has.
     """
 
-    def __init__(self, encoder, decoder, likelihood, event_shape: tuple[int, ...], latents: int, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        decoder: keras.layers.Layer,
+        likelihood: Gaussian | DiscretizedLogistic,
+        event_shape: tuple[int, ...],
+        latents: int,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
         self.event_shape, self.latents = tuple(event_shape), latents

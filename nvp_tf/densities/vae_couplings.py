@@ -55,11 +55,11 @@ class Conditioner(keras.layers.Layer):
       shape: of what it takes, without the batch.
     """
 
-    def __init__(self, network, shape: tuple[int, ...], **kwargs):
+    def __init__(self, network: keras.layers.Layer, shape: tuple[int, ...], **kwargs) -> None:
         super().__init__(**kwargs)
         self.network, self.shape = network, shape
 
-    def build(self, input_shape: tuple):
+    def build(self, input_shape: tuple) -> None:
         del input_shape
         if not self.network.built:
             self.network.build((None, *self.shape))

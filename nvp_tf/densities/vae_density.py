@@ -87,7 +87,7 @@ class VaeDensity(GradientDensity):
         noise = tf.cast(noise, self.dtype)  # drawn in float32, so that a seed means the same in every dtype
         cells = cell_noise(draws, self.domain.shape, seed + 1, self.dtype) if self._dequantizes else None
 
-        def log_weights(first, end):
+        def log_weights(first: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
             eps = tf.repeat(noise[first:end], n, axis=1)
             if cells is None:
                 return self.model.integrands(self._units(x), eps)

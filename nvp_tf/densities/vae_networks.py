@@ -10,6 +10,8 @@ from nvp_tf.densities.conditionals import LEAST_LOG_SCALE
 # Of what gives locations and logarithms of scales: these must begin near 0.
 _SMALL = keras.initializers.VarianceScaling(0.01)
 
+Networks = tuple[keras.Sequential, keras.Sequential]  # encoder, decoder
+
 
 class FlooredScale(keras.layers.Layer):
     """(m, r) -> (m, a + softplus(r - a)) along the last axis, a = LEAST_LOG_SCALE: r itself, but never below a.
@@ -25,7 +27,7 @@ class FlooredScale(keras.layers.Layer):
 class SharedScale(keras.layers.Layer):
     """m -> (m, log s) along the last axis, s one learned scalar: the decoder of probabilistic PCA."""
 
-    def build(self, input_shape: tuple):
+    def build(self, input_shape: tuple) -> None:
         self.log_scale = self.add_weight(name="log_scale", shape=(), initializer="zeros")
         self.built = True
 
@@ -33,7 +35,7 @@ class SharedScale(keras.layers.Layer):
         return tf.concat([location, tf.zeros_like(location) + self.log_scale], axis=-1)
 
 
-def dense(event_shape: tuple[int, ...], latents: int, layers: int, units: int, dtype: str):
+def dense(event_shape: tuple[int, ...], latents: int, layers: int, units: int, dtype: str) -> Networks:
     """(encoder, decoder) of fully connected ReLU layers, `layers` of `units` each.
 
     Args:
@@ -50,7 +52,7 @@ def dense(event_shape: tuple[int, ...], latents: int, layers: int, units: int, d
     return keras.Sequential(encoder, name="encoder"), keras.Sequential(decoder, name="decoder")
 
 
-def convolutional(event_shape: tuple[int, ...], latents: int, filters: int, units: int, dtype: str):
+def convolutional(event_shape: tuple[int, ...], latents: int, filters: int, units: int, dtype: str) -> Networks:
     """(encoder, decoder) for images of any size: two halvings by strides, a dense layer, and the way back.
 
     Args:
@@ -63,7 +65,9 @@ def convolutional(event_shape: tuple[int, ...], latents: int, filters: int, unit
     bottom = (math.ceil(height / 4), math.ceil(width / 4), 2 * filters)
     excess = ((0, 4 * bottom[0] - height), (0, 4 * bottom[1] - width))
 
-    def conv(filters, strides=1, kind=keras.layers.Conv2D, activation="relu"):
+    def conv(
+        filters: int, strides: int = 1, kind: type = keras.layers.Conv2D, activation: str | None = "relu"
+    ) -> keras.layers.Layer:
         options = {"padding": "same", "activation": activation, "dtype": dtype}
         return kind(filters, 3, strides, kernel_initializer=_SMALL if activation is None else "he_normal", **options)
 
@@ -89,7 +93,7 @@ def convolutional(event_shape: tuple[int, ...], latents: int, filters: int, unit
     return keras.Sequential(encoder, name="encoder"), keras.Sequential(decoder, name="decoder")
 
 
-def linear(event_shape: tuple[int, ...], latents: int, dtype: str):
+def linear(event_shape: tuple[int, ...], latents: int, dtype: str) -> Networks:
     """(encoder, decoder) of one affine map each and one scale: with a Gaussian likelihood, probabilistic PCA.
 
         x | z ~ N(W z + mu, s^2 I)

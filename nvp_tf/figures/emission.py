@@ -3,9 +3,11 @@
 import functools
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.figures.graphs import Arrow, Node, draw_graph
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 NODES = {
     "z": Node("$z$", (0, 1.6)),
@@ -15,7 +17,7 @@ NODES = {
 ARROWS = [Arrow("z", "x", r"$p_\theta(x|z)$", bend=-0.001), Arrow("theta", "x")]
 
 
-def draw(source=None):
+def draw(source: Source | None = None) -> Image.Image:
     """The emission model: a latent z of one dimension, x of two given it, and the density that x has then (figure 4.5).
 
         z ~ N(0, 1),    x | z ~ N(m(z), s^2 I),    p(x) = integral of p(x | z) p(z) dz
@@ -45,7 +47,7 @@ def draw(source=None):
 
 
 @functools.cache
-def values():
+def values() -> tuple[np.ndarray, ...]:
     """(x [n], y [m], log p [m, n] nats by quadrature over z, m(z) [100, 2], samples [1000, 2])."""
     import tensorflow as tf
 

@@ -1,16 +1,24 @@
 """What a generator makes of noise."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from PIL import Image
 
 from nvp_tf.event import Event
 from nvp_tf.figures.moons import limits
 from nvp_tf.pictures.layout import new_figure, to_picture
-from nvp_tf.runs.source import Unfit
+from nvp_tf.runs.source import Source, Unfit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RADII, FINE = (0.5, 1.0, 1.5, 2.0, 2.5), 2000  # of circles of latents, and points on each
 
 
-def draw(source, *, num=2000):
+def draw(source: Source, *, num: int = 2000) -> Image.Image:
     """A run in the plane as a generator: noise z, what g makes of circles and spokes of it, x = g(z) (figure 4.4).
 
         z ~ prior,    x = g(z)
@@ -51,10 +59,10 @@ def _lines() -> np.ndarray:
     return np.stack([*circles, *(along * [np.cos(a), np.sin(a)] for a in spokes)])
 
 
-def _curves(axes, lines):
+def _curves(axes: Axes, lines: np.ndarray) -> None:
     for i, line in enumerate(lines):
         axes.plot(*line.T, color="0.35", linewidth=1.0 if i < len(RADII) else 0.5)
 
 
-def _points(axes, where, z):
+def _points(axes: Axes, where: np.ndarray, z: np.ndarray) -> None:
     axes.scatter(*where.T, c=np.arctan2(z[:, 1], z[:, 0]), cmap="hsv", s=5, linewidths=0)

@@ -1,6 +1,12 @@
 """Graphical models and computational graphs: nodes, and arrows between them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RADIUS = 0.32
 SHADE = {"observed": "0.8", "latent": "white", "computed": "#deebf7"}
@@ -36,7 +42,7 @@ class Arrow:
     bend: float = 0.0
 
 
-def draw_graph(axes, nodes: dict[str, Node], arrows: list[Arrow]) -> None:
+def draw_graph(axes: Axes, nodes: dict[str, Node], arrows: list[Arrow]) -> None:
     """Draws nodes by name, and arrows between them, on matplotlib axes of their own."""
     from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 

@@ -3,9 +3,11 @@
 import functools
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.figures.graphs import Arrow, Node, draw_graph
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 NODES = {"z": Node("$z$", (0, 1.7)), "x": Node("$x$", (0, 0), "observed")}
 ARROWS = [
@@ -16,7 +18,7 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 EXAMPLES = 2000  # bounds drawn for each count
 
 
-def draw(source=None):
+def draw(source: Source | None = None) -> Image.Image:
     """The Helmholtz machine: q stands for the posterior, and what that costs (figure 4.6).
 
         ELBO = log p(x) - KL(q(z | x) || p(z | x)) <= L_K = E[log (1/K) sum_k p(x, z_k) / q(z_k | x)] <= log p(x)
@@ -50,7 +52,7 @@ def draw(source=None):
 
 
 @functools.cache
-def values():
+def values() -> tuple[tuple, tuple, tuple]:
     """((z, p(z), p(z | x), q(z | x)) [n] each, (log p(x), ELBO), (L_K, its standard error) of each count)."""
     import tensorflow as tf
 
@@ -68,7 +70,7 @@ def values():
     rows, found = tf.fill([EXAMPLES, 1], tf.constant(X, tf.float64)), []
     for count in COUNTS:
 
-        def log_weights(first, end, count=count):
+        def log_weights(first: tf.Tensor, end: tf.Tensor, count: int = count) -> tf.Tensor:
             seed = tf.stack([count, first])
             return vae.integrands(rows, tf.random.stateless_normal([end - first, EXAMPLES, 1], seed, dtype=tf.float64))
 

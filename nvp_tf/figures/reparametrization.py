@@ -3,9 +3,11 @@
 import functools
 
 import numpy as np
+from PIL import Image
 
 from nvp_tf.figures.graphs import Arrow, Node, draw_graph
 from nvp_tf.pictures.layout import new_figure, to_picture
+from nvp_tf.runs.source import Source
 
 DRAWS = 100_000
 COLOURS = {"score_function": "tab:orange", "reparametrized": "tab:blue"}
@@ -19,7 +21,7 @@ TRICK = _COMMON | {
 UP = [Arrow("x", "mu"), Arrow("mu", "z"), Arrow("z", "loss")]
 
 
-def draw(source=None):
+def draw(source: Source | None = None) -> Image.Image:
     """The reparametrization trick: z as a function of eps, and how far two gradients scatter (figure 4.7).
 
         score function:   log w * d log q(z | x) / d mu,    z ~ N(mu, sigma^2)
