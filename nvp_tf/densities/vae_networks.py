@@ -12,6 +12,8 @@ Pair = tuple[keras.Model, keras.Model]  # encoder, decoder
 # Of what gives locations and logarithms of scales: these must begin near 0.
 _SMALL = keras.initializers.VarianceScaling(0.01)
 
+Networks = tuple[keras.Sequential, keras.Sequential]  # encoder, decoder
+
 
 class FlooredScale(keras.layers.Layer):
     """(m, r) -> (m, a + softplus(r - a)) along the last axis, a = LEAST_LOG_SCALE: r itself, but never below a.
