@@ -13,9 +13,6 @@ from nvp_tf.densities.budget import Budget, Fit
 from nvp_tf.densities.contract import Scores, examples
 from nvp_tf.densities.descent import Descent, cosine
 
-if TYPE_CHECKING:
-    from nvp_tf.densities.contrastive import Contrastive
-
 MOST = 10_000  # held-out examples of a trial, and as many draws of the noise
 _BATCH = 500
 _SHARE = 0.05  # of the seconds of a budget, for the draws of a trial
