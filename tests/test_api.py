@@ -34,7 +34,7 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "colour")) for n in DATA])
 def test_train_on_own_arrays(name, tmp_path):
     preset, changes, data, shape, levels = DATA[name]
     config = nvp_tf.preset(preset, *changes, *BRIEF)

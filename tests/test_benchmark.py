@@ -66,6 +66,7 @@ def test_a_contender_that_ends_says_why(contender):
         worker.time("end")
 
 
+@pytest.mark.slow
 def test_serving(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "PYTHON", tmp_path / "none")
     run_dir, _ = digits_run()
@@ -103,7 +104,7 @@ def test_operations_are_counted():
     assert flop.count(graph) == {"matrix": 2 * (2 * 5 * 3 * 7), "convolution": 2 * (2 * (3 * 3 * 4) * (2 * 4 * 3 * 9))}
 
 
-@pytest.mark.parametrize("preset", ["realnvp_digits", "realnvp_two_moons"])
+@pytest.mark.parametrize("preset", [pytest.param("realnvp_digits", marks=pytest.mark.slow), "realnvp_two_moons"])
 def test_a_step_of_training_takes_three_times_the_operations(preset):
     config = get_preset(preset).config
     small = {
@@ -137,6 +138,7 @@ def load(batch, points, steps, slow, **_):
 """
 
 
+@pytest.mark.slow
 def test_a_model_beside_its_peers(tmp_path, monkeypatch):
     (tmp_path / "peer.py").write_text(PEER)
     speeds = {"slow": 0.02, "fast": 0.01, "old": None, "foreign": 0.001}  # seconds an example

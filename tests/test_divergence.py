@@ -77,7 +77,7 @@ def vectors(*keys):
     return config.for_data(DataConfig("vectors"), Event((3,)))
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_nan_in_the_data_ends_it_and_the_last_good_state_stays(number, tmp_path):
     config = vectors("train.evaluate_every=4", "train.steps=20", f"train.rollbacks={2 * (number - 1)}")
     whole, spoilt = SpoiltFrom(10**9), SpoiltFrom(8 * 9 + 6)  # of two replicas, the second's

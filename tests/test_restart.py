@@ -165,6 +165,7 @@ def test_another_model_and_another_process_are_refused(whole, tmp_path):
     assert leftovers(run.path) == [str(run.path / "partial-2-metrics.csv")]
 
 
+@pytest.mark.slow
 def test_the_last_few_are_kept(tmp_path):
     run = train(brief("train.checkpoint_minutes=1e-9", "train.keep_checkpoints=3"), tmp_path)
     assert [(c.step, c.evaluated) for c in run.checkpoints().list()] == [(2, True), (4, True), (6, True)]

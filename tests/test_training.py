@@ -34,7 +34,12 @@ TIMES = ["step", "minutes", "images_per_second", "waiting_for_data", "memory_gig
 
 @pytest.mark.parametrize(
     "checkerboard, batch_norm, clip_norm",
-    [("masked", True, 1e6), ("packed", True, 1e6), ("masked", True, 0.5), ("packed", False, 0.5)],
+    [
+        ("masked", True, 1e6),
+        pytest.param("packed", True, 1e6, marks=pytest.mark.slow),
+        ("masked", True, 0.5),
+        ("packed", False, 0.5),
+    ],
 )
 def test_two_replicas_are_one(checkerboard, batch_norm, clip_norm):
     """7 examples are 4 and 3."""
@@ -45,7 +50,7 @@ def test_two_replicas_are_one(checkerboard, batch_norm, clip_norm):
     assert_same_steps(one, two, clip_norm)
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_whitening_is_fitted_before_the_first_step_and_kept(number, tmp_path):
     keys = ("steps=2", "evaluate_every=1", "batch_size=32")
     config = nvp_tf.preset("nice_digits", 'model.whitening={"share": 0.001}', *(f"train.{key}" for key in keys))

@@ -128,6 +128,7 @@ def test_the_sharper_model_as_a_file(classifier, reported, tmp_path):
         report_files.check_write("sharper.h5", made.source)
 
 
+@pytest.mark.slow
 def test_a_flow(tmp_path):
     case = MODELS["nice_image"]
     made = subject(case.make(seed=1), case.inputs(16).astype("uint8"))
