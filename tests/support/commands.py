@@ -19,10 +19,10 @@ TRAIN_DIGITS = ["--preset=realnvp_digits", *TINY, *BRIEF, "--noprogress"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def start(command, *arguments):
+def start(command, *arguments, environment=ENVIRONMENT):
     """A process of bin/<command>.py."""
     line = [sys.executable, str(ROOT / "bin" / f"{command}.py"), *map(str, arguments)]
-    return subprocess.Popen(line, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process):
@@ -33,6 +33,14 @@ def finish(process):
 
 def run(command, *arguments):
     return finish(start(command, *arguments))
+
+
+def run_without_tensorflow(folder, command, *arguments):
+    """`run` where TensorFlow cannot be imported: what is answered all the same is answered at once."""
+    (folder / "tensorflow").mkdir(parents=True, exist_ok=True)
+    (folder / "tensorflow" / "__init__.py").write_text("raise SystemError('TensorFlow was imported')")
+    environment = ENVIRONMENT | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    return finish(start(command, *arguments, environment=environment))
 
 
 def figures(command, *arguments):
