@@ -50,7 +50,8 @@ def main() -> dict[str, Any]:
     dataset = load_dataset(config.data)
     if FLAGS.preset:
         config = config.for_data(config.data, dataset.event).override(model_and_train_keys())
-    return train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
+    figures = train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
+    return figures | ({"files": dataset.counts} if dataset.counts else {})
 
 
 def preset_config() -> Config:

@@ -1,6 +1,7 @@
 """What a data set is: three disjoint splits, each read by index as a pure function."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -34,13 +35,17 @@ class Split:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three disjoint splits that are the same in every process."""
+    """Three disjoint splits that are the same in every process.
+
+    counts: of a person's own files {what became of them: how many}; None of others.
+    """
 
     name: str
     event: Event
     train: Split
     valid: Split
     test: Split
+    counts: Any = None
 
 
 class ArraySplit(Split):
