@@ -120,11 +120,11 @@ def find_files(folder: str | Path, wanted: Callable[[str], bool]) -> Found:
         below = folders.popleft() if folders else links.popleft()
         try:
             identity = os.stat(os.path.join(root, below))
-            if (identity.st_dev, identity.st_ino) in entered:
-                found.passed.add(below, "a link to a folder that is read already")
-                continue
             if linked and _is_above(os.path.join(root, below)):
                 found.passed.add(below, "a link to a folder that it lies in")
+                continue
+            if (identity.st_dev, identity.st_ino) in entered:
+                found.passed.add(below, "a link to a folder that is read already")
                 continue
             entered.add((identity.st_dev, identity.st_ino))
             entries = sorted(os.scandir(os.path.join(root, below)), key=lambda entry: entry.name)
