@@ -85,7 +85,7 @@ class Find(beam.DoFn):
 
     PASSED = "passed"
 
-    def process(self, word: bytes) -> Iterator[bytes | beam.pvalue.TaggedOutput]:
+    def process(self, word: bytes) -> Iterator[Any]:
         found = beam_files.find(_text(word))
         yield from map(_bytes, found.files)
         yield beam.pvalue.TaggedOutput(self.PASSED, found.passed)
