@@ -11,6 +11,7 @@ from nvp_tf.event import Event
 from nvp_tf.pictures.decoding import Fit, to_levels
 from nvp_tf.pictures.files import suffixes
 from nvp_tf.scoring import inputs
+from nvp_tf.scoring.pictures import fit_of_flags
 
 SIDE = 8
 BLUE = (0, 0, 255)
@@ -206,6 +207,9 @@ def test_words():
     for words in (("blak",), ("white", "4095"), ("white", "5,5"), ("white", "0,inf"), ("white", "a,b")):
         with pytest.raises(UserError, match=f"is '{words[-1]}', expected"):
             Fit.of_words(*words)
+    assert fit_of_flags(False, None, None) is None and fit_of_flags(True, None, None) == Fit()
+    with pytest.raises(UserError, match="deep_range is '0,9', expected none without --fit"):
+        fit_of_flags(False, None, "0,9")
 
 
 def test_what_pillow_reads():

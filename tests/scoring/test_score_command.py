@@ -16,6 +16,7 @@ from servers import addresses, stand_in
 
 from nvp_tf.errors import UserError
 from nvp_tf.scoring.connect import connect
+from nvp_tf.scoring.contract import recorded_levels
 from nvp_tf.scoring.saved_model import SavedModel
 from nvp_tf.scoring.scorer import Refused
 from nvp_tf.scoring.table import incomplete
@@ -60,8 +61,8 @@ def test_one_image_one_score(tmp_path, name):
 
 def test_every_kind_of_input_and_output(tmp_path):
     """Real digits, as pictures and arrays; what is wrong with some; one picture's line; latents."""
-    flow, x, folder = saved_models()["grey"]
-    folder = shutil.copytree(folder, tmp_path / "model" / "1")
+    flow, x, bare = saved_models()["grey"]
+    folder = shutil.copytree(bare, tmp_path / "model" / "1")
     (folder / "export.json").write_text('{"levels": 17}')  # as `export` has it, with much else
     (tmp_path / "in").mkdir()
     for i in range(3):
@@ -85,7 +86,7 @@ def test_every_kind_of_input_and_output(tmp_path):
     assert printed["mean_log_prob"] == pytest.approx(live.mean(), abs=1e-3)
 
     Image.fromarray(np.rint(x[0, :, :, 0] * (255 / 16)).astype(np.uint8)).save(tmp_path / "drawn.tiff")
-    one = figures("score", f"--model={folder}", "--fit", tmp_path / "drawn.tiff")
+    one = figures("score", f"--model={bare}", "--levels=17", "--fit", tmp_path / "drawn.tiff")
     assert one["log_prob"] == pytest.approx(live[0], abs=1e-3)
 
     figures("score", f"--model={folder}", f"--out={tmp_path / 'z.npz'}", "--encode", "--noprogress", tmp_path / "in")
@@ -158,6 +159,10 @@ def test_models_that_are_not_ours(tmp_path):
     data = next((tmp_path / "flipped" / "variables").glob("*.data*"))
     data.write_bytes(data.read_bytes()[:500] + b"\x55" + data.read_bytes()[501:])
     tf.saved_model.save(tf.Module(), str(tmp_path / "foreign"))
+    for text in ('{"levels": 300}', '{"levels": "17"}', "[]", "{"):
+        (tmp_path / "foreign" / "export.json").write_text(text)
+        with pytest.raises(UserError, match=r"export.json is damaged, expected levels from 2 to 256"):
+            recorded_levels(tmp_path / "foreign")
     for name in ("truncated", "flipped", "foreign"):
         with pytest.raises(UserError, match="is not a whole export of nvp_tf"):
             SavedModel(tmp_path / name)
