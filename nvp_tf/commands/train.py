@@ -50,8 +50,7 @@ def main() -> dict[str, Any]:
     dataset = load_dataset(config.data)
     if FLAGS.preset:
         config = config.for_data(config.data, dataset.event).override(model_and_train_keys())
-    figures = train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
-    return figures | ({"files": dataset.counts} if dataset.counts else {})
+    return train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
 
 
 def preset_config() -> Config:

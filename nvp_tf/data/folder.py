@@ -53,8 +53,8 @@ def folder(config: DataConfig) -> DataSet:
     event = Event((config.size, config.size, images.channels), config.levels)
     for name, why in images.skipped():
         found.passed.add(name, why)
-    counts = {"pictures": images.size} | found.passed.figures()
-    return DataSet(name="folder", event=event, **splits, counts=counts)
+    about = {"pictures": images.size} | found.passed.figures()
+    return DataSet(name="folder", event=event, **splits, about=about)
 
 
 def _source(config: DataConfig, root: Path, found: Found) -> Source:

@@ -129,8 +129,8 @@ def trained_on(root, **keys):
     images = data.train._images
     rows = np.arange(images.size)
     pixels = dict(zip(images.names(), images.windows(rows, np.zeros((len(rows), 2), int), (SIDE, SIDE)), strict=True))
-    assert data.counts["pictures"] == len(pixels)
-    return pixels | data.counts["passed_over_files"]
+    assert data.about["pictures"] == len(pixels)
+    return pixels | data.about["passed_over_files"]
 
 
 def same(found, expected):

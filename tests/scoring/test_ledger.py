@@ -122,7 +122,7 @@ def test_in_training(tmp_path, seed, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     tree = Tree(tmp_path / "in", seed)
     data = load_dataset(DataConfig("folder", str(tree.root), size=4))
-    pictures, passed = data.counts["pictures"], data.counts["passed_over"]
+    pictures, passed = data.about["pictures"], data.about["passed_over"]
     assert pictures == tree.pictures == data.train.size + data.valid.size + data.test.size
-    damaged = sum(why.startswith("cannot be read") for why in data.counts["passed_over_files"].values())
-    assert passed == tree.beside + tree.arrays + damaged == len(data.counts["passed_over_files"])
+    damaged = sum(why.startswith("cannot be read") for why in data.about["passed_over_files"].values())
+    assert passed == tree.beside + tree.arrays + damaged == len(data.about["passed_over_files"])
