@@ -80,17 +80,6 @@ class Score(beam.DoFn):
         return Rows(scorer.rows(batch, self._model.encode if self._encode else self._model.score))
 
 
-class Find(beam.DoFn):
-    """Words, as bytes, to file names and, with the tag PASSED, to what is `PassedOver` for each word."""
-
-    PASSED = "passed"
-
-    def process(self, word: bytes) -> Iterator[Any]:
-        found = beam_files.find(_text(word))
-        yield from map(_bytes, found.files)
-        yield beam.pvalue.TaggedOutput(self.PASSED, found.passed)
-
-
 class Summarize(beam.CombineFn):
     """`Rows` to a `Summary`."""
 
@@ -169,9 +158,12 @@ def run(
       UserError: a damaged export.
     """
     score = Score(model, batch_size, encode, fit)
-    given = pipeline | "words" >> beam.Create([_bytes(word) for word in words])
-    found = given | "files" >> beam.ParDo(Find()).with_outputs(Find.PASSED, main="files")
-    rows = found.files | "spread" >> beam.Reshuffle() | "score" >> beam.ParDo(score)
+    words_given = pipeline | "words" >> beam.Create([_bytes(word) for word in words])
+    # Both of one PCollection: as a tagged output, a side input is another one to BundleBasedDirectRunner.
+    found = words_given | "find" >> beam.Map(lambda word: beam_files.find(_text(word)))
+    files = found | "files" >> beam.FlatMap(lambda each: [_bytes(path) for path in each.files])
+    passed = found | "passed over" >> beam.Map(lambda each: each.passed)
+    rows = files | "spread" >> beam.Reshuffle() | "score" >> beam.ParDo(score)
     written = []
     for name, columns, chosen in (
         ("scores", score.columns(), lambda row: not row[2]),
@@ -185,7 +177,7 @@ def run(
         rows
         | "summarize" >> beam.CombineGlobally(Summarize())
         # The names of the shards are its input so that it waits for them.
-        | "summary" >> beam.Map(_summary, about, beam.pvalue.AsList(found.passed), *map(beam.pvalue.AsList, written))
+        | "summary" >> beam.Map(_summary, about, beam.pvalue.AsList(passed), *map(beam.pvalue.AsList, written))
         | "write summary" >> beam.io.WriteToText(FileSystems.join(output, "summary"), ".json", shard_name_template="")
     )
     try:
