@@ -1,0 +1,50 @@
+"""An export's model.tflite that answers in this process, by LiteRT: TensorFlow is not imported."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from nvp_tf import cli
+from nvp_tf.errors import UserError, reason
+from nvp_tf.event import Event
+from nvp_tf.scoring.scorer import Answers
+
+FILE = "model.tflite"
+
+
+class LiteModel:
+    """As `SavedModel`, to the bound that the export's gate held the file to.
+
+    Args:
+      folder: of a version of an export, with `FILE` in it.
+
+    Raises:
+      UserError: a damaged file, or none of ours.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.folder = Path(folder)
+        try:
+            with cli.silence():  # it tells of its delegate, once there is a first answer
+                interpreter = Interpreter(str(self.folder / FILE), num_threads=os.cpu_count())
+                self._runners = {name: interpreter.get_signature_runner(name) for name in ("score", "encode")}
+                [(self._key, values)] = self._runners["score"].get_input_details().items()
+                self.event = Event.of_signature(values["shape_signature"][1:].tolist())
+                self.score(np.zeros((1, *self.event.shape)))
+        except Exception as error:  # the interpreter has ValueError and RuntimeError for damage
+            raise UserError(f"{self.folder / FILE} is not a file of nvp_tf's export: {reason(error)[:300]}") from None
+
+    def score(self, batch: np.ndarray) -> Answers:
+        """Output name -> [n]: log_prob, percentile, typicality, and of images bits_per_dim; n at least 1."""
+        return self._ask("score", batch)
+
+    def encode(self, batch: np.ndarray) -> Answers:
+        """latents -> [n, D]."""
+        return self._ask("encode", batch)
+
+    def _ask(self, signature: str, batch: np.ndarray) -> Answers:
+        answer = self._runners[signature](**{self._key: np.ascontiguousarray(batch, self.event.dtype)})
+        return {name: np.array(value) for name, value in answer.items()}  # theirs are overwritten by the next call
