@@ -158,9 +158,9 @@ def run(
       UserError: a damaged export.
     """
     score = Score(model, batch_size, encode, fit)
-    words_given = pipeline | "words" >> beam.Create([_bytes(word) for word in words])
+    given = pipeline | "words" >> beam.Create([_bytes(word) for word in words])
     # Both of one PCollection: as a tagged output, a side input is another one to BundleBasedDirectRunner.
-    found = words_given | "find" >> beam.Map(lambda word: beam_files.find(_text(word)))
+    found = given | "find" >> beam.Map(lambda word: beam_files.find(_text(word)))
     files = found | "files" >> beam.FlatMap(lambda each: [_bytes(path) for path in each.files])
     passed = found | "passed over" >> beam.Map(lambda each: each.passed)
     rows = files | "spread" >> beam.Reshuffle() | "score" >> beam.ParDo(score)
