@@ -26,9 +26,9 @@ class Event:
     levels: int | None = None
 
     @classmethod
-    def of_signature(cls, shape: Sequence[int]) -> Event:
-        """Of what an export's signature takes; how many of the 256 levels are in use it does not say."""
-        return cls(tuple(shape), 256 if len(shape) == 3 else None)
+    def of_signature(cls, shape: Sequence[int], levels: int | None = None) -> Event:
+        """Of what an export's signature takes; how many of the 256 levels are in use it does not say, `levels` does."""
+        return cls(tuple(shape), levels or 256 if len(shape) == 3 else None)
 
     @property
     def is_image(self) -> bool:

@@ -124,6 +124,21 @@ def test_images_brought_to_a_shape():
     assert sets.bring(digits, 17, (6, 4, 3), 256).shape == (3, 6, 4, 3)
 
 
+@pytest.mark.parametrize("damaged", [[], [0], [1, 4], [2, 3, 4], [0, 1, 2, 3]])
+@pytest.mark.parametrize("num", [2, 5, 17])
+def test_cuts_of_the_pictures_that_can_be_read(tmp_path, damaged, num):
+    for i in range(5):
+        Image.new("L", (9, 9), 50 * i + 5).save(tmp_path / f"{i}.png")
+        if i in damaged:
+            (tmp_path / f"{i}.png").write_bytes(b"")
+    images, passed = sets.cuts(tmp_path, num, (8, 8, 1), 0)
+    counts = np.bincount(images[:, 0, 0, 0] // 50, minlength=5)
+    assert (images == images[:, :1, :1]).all() and counts.sum() == num and not counts[damaged].any()
+    assert counts.max() - counts[[i for i in range(5) if i not in damaged]].min() <= 1 + bool(damaged)
+    assert set(passed.names) <= {str(tmp_path / f"{i}.png") for i in damaged}
+    assert num < 5 or len(passed) == len(damaged)
+
+
 def test_images_that_are_made_and_altered():
     test = np.random.default_rng(0).integers(0, 17, (20, 8, 8, 1), dtype=np.uint8)
     made, altered = sets.made(test, 17, 0), sets.altered(test, 17, 0)
@@ -151,6 +166,7 @@ def test_command(tmp_path):
     pictures, out, page = tmp_path / "pictures", tmp_path / "out", tmp_path / "page.md"
     pictures.mkdir()
     Image.fromarray(np.arange(1200, dtype=np.uint8).reshape(20, 60)).save(pictures / "a.png")
+    (pictures / "b.png").write_bytes((pictures / "a.png").read_bytes()[:60])
     page.write_text("before\n<!-- table: run -->\n<!-- end of table: run -->\nafter\n")
     flags = [f"--run_dir={path}", f"--out={out}", "--num=30", f"--folder={pictures}", "--noprogress"]
     printed = figures("out_of_distribution", *flags, f"--page={page}")
@@ -169,6 +185,7 @@ def test_command(tmp_path):
     assert printed["false_alarms"] == pytest.approx(np.mean(np.array(typicality) < 0.05))
     assert printed["held_out"] == sum(row["set"] == "its validation images" for row in rows) == 100
     assert "mnist" in printed["skipped"] or "mnist" in found
+    assert printed["passed_over_files"] == {str(pictures / "b.png"): "cannot be read: image file is truncated"}
     for name in ("histograms", "complexity", "examples"):
         assert min(Image.open(out / f"{name}.png").size) > 500
 
@@ -190,5 +207,6 @@ def test_mistakes(tmp_path):
     source = Source(digits_run()[0])
     with pytest.raises(UserError, match="also is 'mnist', expected NAME:DIR"):
         sets.other_data_sets(source, 1, also=["mnist"])
-    with pytest.raises(UserError, match="expected one with pictures in it"):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(UserError, match=r"expected one with pictures in it \(2 passed over: "):
         sets.cuts(tmp_path, 1, (8, 8, 1), 0)

@@ -51,6 +51,8 @@ def main() -> dict[str, Any]:
     )
     for name, why in measurement.skipped.items():
         print(f"skipped {name}: {why}", file=sys.stderr)
+    if measurement.passed:
+        print(measurement.passed, file=sys.stderr)
     figures, out = measurement.figures, Path(FLAGS.out)
     table = report.tables(figures)
     write_text(out / "figures.json", json_text(figures, indent=2) + "\n")
@@ -65,6 +67,7 @@ def main() -> dict[str, Any]:
         "auroc": {name: {rule: round(row["auroc"][rule], 3) for rule in RULES} for name, row in figures.items()},
         "held_out": len(measurement.detectors.held_out.images),
         "skipped": list(measurement.skipped),
+        **measurement.passed.figures(),
         "out": FLAGS.out,
         "run_dir": FLAGS.run_dir,
     }

@@ -11,6 +11,7 @@ docs/scoring.md says what may be scored and what the columns mean.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Iterable
@@ -32,7 +33,10 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "The export's folder, or the name that the server has for it.", required=True)
 flags.DEFINE_string("out", None, "The table to write: .csv or .parquet, latents to .npz or .parquet.")
 flags.DEFINE_bool("encode", False, "Write latents instead of scores.")
-flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size and depth.")
+flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size, depth and levels.")
+flags.DEFINE_string("background", None, "With --fit: the colour behind transparent pixels; white if not given.")
+flags.DEFINE_string("deep_range", None, "With --fit: LOW,HIGH, values of 16-bit and float pictures; 0,65535.")
+flags.DEFINE_integer("levels", None, "Of a server's model: how many values a pixel has, if not 256.", 2, 256)
 flags.DEFINE_string("dataset", None, "Score a split of a data set by name, as nvp_tf train has it.")
 flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "Which split of it.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
@@ -47,7 +51,7 @@ flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
 def main(*words: str) -> dict[str, Any]:
-    from nvp_tf.scoring import inputs, table
+    from nvp_tf.scoring import inputs, pictures, table
 
     if FLAGS.out:
         table.check_suffix(FLAGS.out, FLAGS.encode)
@@ -55,15 +59,20 @@ def main(*words: str) -> dict[str, Any]:
         raise UserError("expected files, folders or patterns to score, or a --dataset")
     if FLAGS.out is None and (FLAGS.encode or FLAGS.dataset):
         raise UserError("expected --out=FILE to write to")
-    files = inputs.find(words)
+    fit, found = pictures.fit_of_flags(FLAGS.fit, FLAGS.background, FLAGS.deep_range), inputs.find(words)
+    if words and not found.files:
+        raise UserError(f"there is nothing to score: {found.passed}")
     model = _model()
     items: Iterable[Item]
     total: int | None
     if FLAGS.dataset:
         items, total = _split(model.event)
     else:
-        items, total = inputs.stream(files, model.event, FLAGS.fit), inputs.count(files, model.event)
-    return _all(items, total, model) if FLAGS.out else _one(items, model)
+        event = _with_levels(model.event)
+        items, total = inputs.stream(found.files, event, fit), inputs.count(found.files, event)
+    if found.passed:
+        print(found.passed, file=sys.stderr)
+    return (_all(items, total, model) if FLAGS.out else _one(items, model)) | found.passed.figures()
 
 
 def _model() -> SavedModel | Server:
@@ -77,6 +86,15 @@ def _model() -> SavedModel | Server:
     from nvp_tf.scoring.connect import connect
 
     return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
+
+
+def _with_levels(event: Event) -> Event:
+    """The model's event, of as many levels as a flag says."""
+    if FLAGS.levels is None:
+        return event
+    if not event.is_image:
+        raise UserError(f"levels is {FLAGS.levels}, expected none for a model of vectors")
+    return dataclasses.replace(event, levels=FLAGS.levels)
 
 
 def _split(event: Event) -> tuple[Iterable[Item], int]:

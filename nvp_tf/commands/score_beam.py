@@ -25,7 +25,9 @@ flags.DEFINE_multi_string("input", None, "A file, a folder or a pattern; may be 
 flags.DEFINE_string("output", None, "The folder for scores-*, errors-* and summary.json.", required=True)
 flags.DEFINE_enum("format", "parquet", ["parquet", "csv"], "The kind of the tables.")
 flags.DEFINE_bool("encode", False, "Write latents instead of scores.")
-flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size and depth.")
+flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size, depth and levels.")
+flags.DEFINE_string("background", None, "With --fit: the colour behind transparent pixels; white if not given.")
+flags.DEFINE_string("deep_range", None, "With --fit: LOW,HIGH, values of 16-bit and float pictures; 0,65535.")
 flags.DEFINE_integer("batch_size", 64, "How many are scored at once.", lower_bound=1)
 
 
@@ -39,13 +41,17 @@ def main(*words: str) -> dict[str, Any]:
             raise
         raise UserError("apache_beam is not here, expected bin/setup beam and .venv-beam/bin/python") from None
     pipeline = beam_options.pipeline(words)
-    from nvp_tf.scoring import beam
+    from nvp_tf.scoring import beam, pictures
 
+    fit = pictures.fit_of_flags(FLAGS.fit, FLAGS.background, FLAGS.deep_range)
     model = beam.check(FLAGS.model, FLAGS.input, FLAGS.output)
     cli.quiet_tensorflow()
     start, suffix = time.perf_counter(), f".{FLAGS.format}"
-    summary = beam.run(pipeline, model, FLAGS.input, FLAGS.output, suffix, FLAGS.batch_size, FLAGS.encode, FLAGS.fit)
+    summary = beam.run(pipeline, model, FLAGS.input, FLAGS.output, suffix, FLAGS.batch_size, FLAGS.encode, fit)
     seconds = time.perf_counter() - start
+    if passed := summary.get("passed_over"):
+        name, why = next(iter(summary["passed_over_files"].items()))
+        print(f"{passed} passed over, such as {name}: {why}", file=sys.stderr)
     if not summary["scored"]:
         raise UserError(f"nothing could be scored, {FLAGS.output}/errors-* says why")
     per_second = (summary["scored"] + summary["errors"]) / seconds

@@ -26,7 +26,7 @@ def choice(default: str, *options: str) -> str:
 class Section:
     """A part of a config: checks its own ranges when made, and again when changed.
 
-    complete: whether JSON must give every key, or may leave some to their defaults.
+    complete: whether JSON must give every key, or may leave those that have defaults to them.
     kind: what tells it from the other sections that may stand in its place; only such sections have it.
     """
 
@@ -98,8 +98,9 @@ def _decode_section(cls: type[Section], value: object, where: str) -> Section:
     for key in value:
         if key not in names:
             raise UserError(f"{where} has the unknown key {key!r}, expected {', '.join(names)}")
-    for name in names:
-        if name not in value and cls.complete:
+    for f in dataclasses.fields(cls):
+        name, needed = f.name, cls.complete or f.default is f.default_factory is dataclasses.MISSING
+        if name not in value and needed:
             raise UserError(f"{where} lacks the key {name!r}")
     parts = {name: decode(hints[name], value[name], f"{where}.{name}") for name in names if name in value}
     try:

@@ -135,9 +135,16 @@ class ModelConfig(Section):
 
 @dataclass(frozen=True)
 class DataConfig(Section):
-    """A data set by name, where its files lie, and how training examples are augmented."""
+    """A data set by name, where its files lie, and how training examples are augmented.
 
-    of_folder: ClassVar[tuple[str, ...]] = ("size", "resize", "crop", "crops", "grey")  # keys that no other set takes
+    A config.json may lack keys of this section that have defaults: those that came later leave data as it was.
+    """
+
+    complete: ClassVar[bool] = False
+    # Keys that no other set takes.
+    of_folder: ClassVar[tuple[str, ...]] = (
+        *("size", "resize", "crop", "crops", "grey", "background", "deep_range", "levels"),
+    )
     name: str
     data_dir: str | None = None
     flips: bool = False  # random horizontal flips of training images
@@ -147,6 +154,9 @@ class DataConfig(Section):
     crop: str = choice("centre", "centre", "random")  # random: another place each time
     crops: int = number(1, 1, 100_000)  # examples an image in an epoch, and in each held-out split
     grey: bool = False
+    background: str = "white"  # behind transparent pixels
+    deep_range: str = ""  # LOW,HIGH: values of 16-bit and float pictures that become black and white; 0,65535
+    levels: int = number(256, 2, 256)  # pixels are brought to so many values
 
     def __post_init__(self) -> None:
         super().__post_init__()

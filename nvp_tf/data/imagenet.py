@@ -20,7 +20,8 @@ from nvp_tf.data.published import published_images
 from nvp_tf.data.split import DataSet
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
 from nvp_tf.errors import UserError
-from nvp_tf.pictures.files import list_pictures, pixels
+from nvp_tf.pictures.decoding import pixels
+from nvp_tf.pictures.files import list_pictures
 
 
 def imagenet32(config: DataConfig) -> DataSet:

@@ -9,7 +9,8 @@ from nvp_tf.data.picture_source import picture_source
 from nvp_tf.data.published import published_images
 from nvp_tf.data.split import DataSet
 from nvp_tf.data.tfds_images import builder_source, prepared_builder
-from nvp_tf.pictures.files import list_pictures, pixels, scaled
+from nvp_tf.pictures.decoding import pixels, scaled
+from nvp_tf.pictures.files import list_pictures
 
 _SMALLER, _SIDE = 96, 64  # Pixels of the smaller side, and of a crop (thesis 5.4).
 _WORDS = f"smaller side {_SMALLER}"

@@ -10,7 +10,8 @@ from PIL import Image
 
 from nvp_tf.data.preparing import Source
 from nvp_tf.errors import UserError
-from nvp_tf.pictures.files import read_picture
+from nvp_tf.pictures.decoding import Fit, read_picture
+from nvp_tf.pictures.files import PassedOver
 
 
 def picture_source(
@@ -20,6 +21,8 @@ def picture_source(
     transformation: str,
     image: Callable[[Image.Image], np.ndarray],
     channels: int,
+    fit: Fit | None = None,
+    passed: PassedOver | None = None,
 ) -> Source:
     """Picture files as a Source.
 
@@ -30,15 +33,18 @@ def picture_source(
       transformation: says all that `image` does.
       image: a function of an open picture (upright, RGB or grey) to uint8 [height, width, channels].
       channels: 3, or 1 for grey.
+      fit: how pictures of another depth are brought to that; None for the defaults of `Fit`.
+      passed: what else is in the folder.
     """
-    folder = Path(folder)
+    folder, how = Path(folder), fit or Fit()
     return Source(
         name=name,
         identity=[transformation, files_digest(folder, paths)],
         size=len(paths),
         channels=channels,
         items=lambda start: ((path, folder / path) for path in paths[start:]),
-        image=lambda file: image(read_picture(file, channels)),
+        image=lambda file: image(read_picture(file, channels, how)),
+        passed=passed,
     )
 
 

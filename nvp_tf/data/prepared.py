@@ -7,6 +7,7 @@ file cut short under it is an error, not a signal that ends the process.
 import json
 import os
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,11 @@ class Prepared:
 
     def names(self) -> list[str]:
         """The source's name of each image, in order."""
-        with open(self._folder / ITEMS) as lines:
-            return [line[0] for line in map(json.loads, lines) if len(line) == 3]
+        return [line[0] for line in self._items() if len(line) == 3]
+
+    def skipped(self) -> list[tuple[str, str]]:
+        """(name, reason) of the source's items of which there is no image."""
+        return [(line[0], line[1]) for line in self._items() if len(line) == 2]
 
     def shapes(self) -> np.ndarray:
         """int64 [size, 2]: height and width of each image."""
@@ -61,6 +65,10 @@ class Prepared:
             raise UserError(f"{self._folder} has images of {sizes[0]} and {sizes[1]}, expected one size")
         height, width = sizes[0]
         return height, width
+
+    def _items(self) -> Iterator[list]:
+        with open(self._folder / ITEMS) as lines:
+            yield from map(json.loads, lines)
 
     def windows(self, rows: np.ndarray, draws: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """uint8 [n, *size, channels] of images `rows`, at places that follow from `draws` [n, 2].

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from nvp_tf.data.prepared import INDEX, ITEMS, MANIFEST, PIXELS, Prepared
 from nvp_tf.errors import UserError
 from nvp_tf.files import PARTIAL
+from nvp_tf.pictures.files import PassedOver
 
 _FORMAT = 1  # Part of every key: a change here, or of what a transformation does, prepares anew.
 _CHUNK = 32  # Items between two lines of the journal: what an interruption may cost.
@@ -42,6 +43,7 @@ class Source:
     channels: of each image.
     items: `items(start)` yields (name, item) from item number `start` on.
     image: `image(item)` is uint8 [height, width, channels]; a UserError skips the item. Called in threads.
+    passed: what was found beside the items, to be told of; None for nothing.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Source:
     channels: int
     items: Callable[[int], Iterator[tuple[str, Any]]]
     image: Callable[[Any], np.ndarray]
+    passed: PassedOver | None = None
 
 
 def cache_folder() -> Path:
@@ -124,6 +127,8 @@ def _fill(partial: Path, source: Source) -> None:
                 bar.update(len(done))
         os.fsync(pixels.fileno())
     _complete(partial, source, lines)
+    if source.passed:
+        print(f"{source.name}: {source.passed}", file=sys.stderr)
 
 
 def _attempt(image: Callable[[Any], np.ndarray]) -> Callable[[tuple[str, Any]], np.ndarray | str]:

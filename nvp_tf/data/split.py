@@ -1,6 +1,7 @@
 """What a data set is: three disjoint splits, each read by index as a pure function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -34,13 +35,17 @@ class Split:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three disjoint splits that are the same in every process."""
+    """Three disjoint splits that are the same in every process.
+
+    about: what else there is to tell of it, for a line of JSON: {"pictures": 27, "passed_over": 3}.
+    """
 
     name: str
     event: Event
     train: Split
     valid: Split
     test: Split
+    about: Any = field(default_factory=dict)
 
 
 class ArraySplit(Split):

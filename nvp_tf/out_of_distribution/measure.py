@@ -13,6 +13,7 @@ from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.out_of_distribution import sets
 from nvp_tf.out_of_distribution.complexity import lengths
 from nvp_tf.out_of_distribution.detectors import Detectors, Scored, compare
+from nvp_tf.pictures.files import PassedOver
 from nvp_tf.runs.source import Source
 
 OWN, HELD_OUT = "its test images", "its validation images"
@@ -25,11 +26,13 @@ class Measurement:
     detectors: calibrated on all of the validation split.
     scored: {set: Scored}, the test images first.
     skipped: {data set: why it is not among them}.
+    passed: files of the folders that are among no images.
     """
 
     detectors: Detectors
     scored: dict[str, Scored]
     skipped: dict[str, str]
+    passed: PassedOver
     levels: int
 
     @property
@@ -79,7 +82,7 @@ def measure(
     if channels not in (1, 3):
         raise UserError(f"the run's images have {channels} channels, expected 1 or 3, as compressors take them")
     test = source.examples(num)
-    others, skipped = sets.other_data_sets(source, num, also, folders)
+    others, skipped, passed = sets.other_data_sets(source, num, also, folders)
     images = {
         OWN: test,
         **sets.own(source, len(test)),
@@ -90,7 +93,7 @@ def measure(
     held_out = np.concatenate(list(evaluation_batches(source.dataset.valid, 100)))
     detectors = Detectors(_score(source, held_out), source.seed)
     scored = {name: _score(source, images[name]) for name in wrap(list(images))}
-    return Measurement(detectors, scored, skipped, source.levels)
+    return Measurement(detectors, scored, skipped, passed, source.levels)
 
 
 def _score(source: Source, images: np.ndarray) -> Scored:

@@ -12,7 +12,8 @@ from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.catalogue import CATALOGUE
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
-from nvp_tf.pictures.files import list_pictures, pixels, read_picture
+from nvp_tf.pictures.decoding import Fit, pixels, read_picture, to_levels
+from nvp_tf.pictures.files import PassedOver, find_pictures
 from nvp_tf.runs.source import Source, choose
 
 _INSIDE = 5 / 7  # of the sides: 28 pixels with a margin of 4, as MNIST is laid out
@@ -28,7 +29,7 @@ def own(source: Source, num: int) -> dict[str, np.ndarray]:
 
 def other_data_sets(
     source: Source, num: int, also: Sequence[str] = (), folders: Sequence[str] = ()
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+) -> tuple[dict[str, np.ndarray], dict[str, str], PassedOver]:
     """Other data, brought to the run's shape and levels, each also smaller on a black margin.
 
     Args:
@@ -37,7 +38,7 @@ def other_data_sets(
       folders: of pictures, of which random squares are cut.
 
     Returns:
-      ({name: images}, {name: why it was skipped}).
+      ({name: images}, {name: why it was skipped}, files of the folders that are among no images).
 
     Raises:
       UserError: data that was asked for and cannot be read.
@@ -45,6 +46,7 @@ def other_data_sets(
     shape, levels = source.flow.event.shape, source.levels
     found: dict[str, np.ndarray] = {}
     skipped: dict[str, str] = {}
+    passed = PassedOver()
     for config in _configs(source.config.data.name, also):
         if config.data_dir is None and not CATALOGUE[config.name].found():
             skipped[config.name] = "not on this machine, `nvp_tf datasets` says how to get it"
@@ -58,8 +60,10 @@ def other_data_sets(
         found[config.name] = bring(images, own_levels, shape, levels)
         found[f"{config.name}, in a margin"] = bring(images, own_levels, shape, levels, _INSIDE)
     for folder in folders:
-        found[f"pictures in {folder}"] = bring(cuts(folder, num, shape, source.seed), 256, shape, levels)
-    return found, skipped
+        images, beside = cuts(folder, num, shape, source.seed)
+        passed.merge(beside)
+        found[f"pictures in {folder}"] = bring(images, 256, shape, levels)
+    return found, skipped, passed
 
 
 def of_one_kind(source: Source, num: int) -> dict[str, np.ndarray]:
@@ -85,7 +89,7 @@ def _configs(run_on: str, also: Sequence[str]) -> list[DataConfig]:
     return [*places.values(), *(DataConfig(name) for name in names if name not in (*places, run_on))]
 
 
-def bring(images: np.ndarray, levels: int, shape: tuple[int, ...], to_levels: int, inside: float = 1.0) -> np.ndarray:
+def bring(images: np.ndarray, levels: int, shape: tuple[int, ...], own_levels: int, inside: float = 1.0) -> np.ndarray:
     """Images of any size and 1 or 3 channels to a shape and levels: covered, the centre kept, rounded.
 
     inside: the share of the sides that the image gets; the rest is black.
@@ -100,28 +104,47 @@ def bring(images: np.ndarray, levels: int, shape: tuple[int, ...], to_levels: in
         picture = ImageOps.fit(
             picture.convert("RGB" if channels == 3 else "L"), (columns, rows), Image.Resampling.BILINEAR
         )
-        brought = np.rint(pixels(picture) * ((to_levels - 1) / 255))
-        target[top : top + rows, left : left + columns] = brought
+        target[top : top + rows, left : left + columns] = to_levels(pixels(picture), own_levels)
     return result
 
 
-def cuts(folder: str, num: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """uint8 [num, *shape] of a folder's pictures: of each in turn, a random place at a random scale."""
-    paths = list_pictures(folder)
-    if not paths:
-        raise UserError(f"folder is {folder}, expected one with pictures in it")
-    (height, width, channels), rng = shape, np.random.default_rng(seed)
+def cuts(folder: str, num: int, shape: tuple[int, ...], seed: int) -> tuple[np.ndarray, PassedOver]:
+    """(uint8 [num, *shape] of a folder's pictures, what else is there).
+
+    Of each picture in turn a random place at a random scale; for one that cannot be read another has a cut more.
+
+    Raises:
+      UserError: no folder, or none with a picture that can be read.
+    """
+    found, (height, width, channels), rng = find_pictures(folder), shape, np.random.default_rng(seed)
     result = np.empty((num, *shape), np.uint8)
-    for i, path in enumerate(paths):
-        picture = read_picture(f"{folder}/{path}", channels)
+
+    def fill(path: str, places: Sequence[int]) -> None:
+        picture = read_picture(f"{folder}/{path}", channels, Fit())
         largest = min(picture.width / width, picture.height / height)
-        for k in range(i, num, len(paths)):
+        for k in places:
             scale = largest * rng.uniform(1 / _LARGEST_CUT, 1)
             across, down = scale * width, scale * height
             left, top = rng.uniform(0, (picture.width - across, picture.height - down))
             box = (left, top, min(left + across, picture.width), min(top + down, picture.height))
             result[k] = pixels(picture.resize((width, height), Image.Resampling.BILINEAR, box))
-    return result
+
+    good, open_places = [], list[int]()
+    for i, path in enumerate(found.files):
+        places = list(range(i, num, len(found.files))) or open_places[:1]
+        try:
+            fill(path, places)
+            good.append(path)
+            open_places = [k for k in open_places if k not in places]
+        except UserError as error:
+            found.passed.add(path, str(error))
+            open_places += [k for k in places if k not in open_places]
+    if not good:
+        beside = f" ({found.passed})" if found.passed else ""
+        raise UserError(f"folder is {folder}, expected one with pictures in it{beside}")
+    for i, path in enumerate(good[: len(open_places)]):
+        fill(path, open_places[i :: len(good)])
+    return result, found.passed.below(folder)
 
 
 def made(test: np.ndarray, levels: int, seed: int) -> dict[str, np.ndarray]:

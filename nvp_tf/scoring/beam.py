@@ -1,8 +1,8 @@
 """Scores of many files as an Apache Beam pipeline, for any of its runners.
 
     words ─ files ─ reshuffle ─ rows ─┬─ scores-*    what nvp_tf score would have in its table
-                                      ├─ errors-*    name and error of what could not be scored
-                                      └─ summary.json, once the others are there
+       │                              ├─ errors-*    name and error of what could not be scored
+       └─ what is passed over ────────┴─ summary.json, once the others are there
 
 A file is read by one worker. Rows go from the model to the shards within that worker: only file names
 and summaries travel.
@@ -21,6 +21,8 @@ from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
 from nvp_tf.files import json_text
+from nvp_tf.pictures.decoding import Fit
+from nvp_tf.pictures.files import PassedOver
 from nvp_tf.scoring import beam_files, scorer, table
 from nvp_tf.scoring.contract import SIGNATURES
 from nvp_tf.scoring.items import Item
@@ -43,10 +45,10 @@ class Score(beam.DoFn):
       model: a folder with saved_model.pb.
       batch_size: rows in one list.
       encode: ask for latents, not for scores.
-      fit: bring pictures to the model's size and depth.
+      fit: how pictures are brought to the model's size and depth; None: not.
     """
 
-    def __init__(self, model: str, batch_size: int, encode: bool = False, fit: bool = False) -> None:
+    def __init__(self, model: str, batch_size: int, encode: bool = False, fit: Fit | None = None) -> None:
         self._folder, self._batch_size, self._encode, self._fit = model, batch_size, encode, fit
         self._shared = Shared()
 
@@ -138,7 +140,7 @@ def run(
     suffix: str,
     batch_size: int = 64,
     encode: bool = False,
-    fit: bool = False,
+    fit: Fit | None = None,
 ) -> dict[str, Any]:
     """Scores all that the words mean, waits for the end, and returns what summary.json has.
 
@@ -150,19 +152,18 @@ def run(
       suffix: of the tables, .csv or .parquet.
       batch_size: values scored at once.
       encode: write latents, not scores.
-      fit: bring pictures to the model's size and depth.
+      fit: how pictures are brought to the model's size and depth; None: not.
 
     Raises:
       UserError: a damaged export.
     """
     score = Score(model, batch_size, encode, fit)
-    rows = (
-        pipeline
-        | "words" >> beam.Create([_bytes(word) for word in words])
-        | "files" >> beam.FlatMap(lambda word: [_bytes(path) for path in beam_files.find(_text(word))])
-        | "spread" >> beam.Reshuffle()
-        | "score" >> beam.ParDo(score)
-    )
+    given = pipeline | "words" >> beam.Create([_bytes(word) for word in words])
+    # Both of one PCollection: as a tagged output, a side input is another one to BundleBasedDirectRunner.
+    found = given | "find" >> beam.Map(lambda word: beam_files.find(_text(word)))
+    files = found | "files" >> beam.FlatMap(lambda each: [_bytes(path) for path in each.files])
+    passed = found | "passed over" >> beam.Map(lambda each: each.passed)
+    rows = files | "spread" >> beam.Reshuffle() | "score" >> beam.ParDo(score)
     written = []
     for name, columns, chosen in (
         ("scores", score.columns(), lambda row: not row[2]),
@@ -176,7 +177,7 @@ def run(
         rows
         | "summarize" >> beam.CombineGlobally(Summarize())
         # The names of the shards are its input so that it waits for them.
-        | "summary" >> beam.Map(_summary, about, *map(beam.pvalue.AsList, written))
+        | "summary" >> beam.Map(_summary, about, beam.pvalue.AsList(passed), *map(beam.pvalue.AsList, written))
         | "write summary" >> beam.io.WriteToText(FileSystems.join(output, "summary"), ".json", shard_name_template="")
     )
     try:
@@ -193,9 +194,14 @@ def _choose(rows: Rows, chosen: Callable[[Row], bool]) -> list[Rows]:
     return [found] if found else []
 
 
-def _summary(summary: Summary, about: dict[str, Any], scores: Sequence[str], errors: Sequence[str]) -> str:
+def _summary(
+    summary: Summary, about: dict[str, Any], passed: Sequence[PassedOver], scores: Sequence[str], errors: Sequence[str]
+) -> str:
+    whole = PassedOver()
+    for each in passed:
+        whole.merge(each)
     shards = {"scores": len(scores), "errors": len(errors)}
-    found = about | {"shards": shards, "histograms": summary.histograms()}
+    found = whole.figures() | about | {"shards": shards, "histograms": summary.histograms()}
     return json_text(summary.figures() | found, indent=2)
 
 

@@ -17,6 +17,8 @@ from apache_beam.utils import retry
 
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
+from nvp_tf.pictures.decoding import Fit
+from nvp_tf.pictures.files import HIDDEN, OTHER, Found
 from nvp_tf.scoring import inputs
 from nvp_tf.scoring.contract import newest_version, numbers
 from nvp_tf.scoring.items import Item
@@ -27,8 +29,9 @@ def is_local(path: str) -> bool:
     return FileSystems.get_scheme(path) is None
 
 
-def find(word: str, limit: int | None = None) -> list[str]:
-    """The files that are meant by a file, a folder or a pattern; of a remote one no more than `limit`.
+def find(word: str, limit: int | None = None) -> Found:
+    """The files that are meant by a file, a folder or a pattern, and what is passed over; of a remote one no more than
+    `limit` are looked at.
 
     On the disk as `inputs.find` has them. Elsewhere a folder is a name without a known suffix, and in patterns
     * stops at a slash and ** does not.
@@ -38,16 +41,24 @@ def find(word: str, limit: int | None = None) -> list[str]:
     """
     if is_local(word):
         return inputs.find([word])
+    found = Found()
     if inputs.kind(word) or any(sign in word for sign in "*?["):
-        found = _matches(word, limit)
+        found.files = _matches(word, limit)
     else:
-        found = [path for path in _matches(f"{word.rstrip('/')}/**", limit) if inputs.kind(path)]
-    if not found:
+        folder = word.rstrip("/")
+        for path in _matches(f"{folder}/**", limit):
+            if any(part.startswith(".") for part in path.removeprefix(folder).split("/")):
+                found.passed.add(path, HIDDEN)
+            elif inputs.kind(path):
+                found.files.append(path)
+            else:
+                found.passed.add(path, OTHER)
+    if not (found.files or found.passed):
         raise UserError(f"{word} is not there, expected a file, a folder or a pattern of files")
     return found
 
 
-def read(path: str, event: Event, fit: bool = False) -> Iterator[Item]:
+def read(path: str, event: Event, fit: Fit | None = None) -> Iterator[Item]:
     """Yields the Items of one file as `inputs.read` does; a copy does not show in names and errors."""
     if is_local(path):
         yield from inputs.read(path, event, fit)

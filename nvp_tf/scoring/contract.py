@@ -4,6 +4,7 @@ A model is a folder NAME, with a folder of its own for each version: NAME/3/save
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,22 @@ def newest_version(model: str | Path) -> Path:
     if not versions:
         raise UserError(f"{model} has no saved_model.pb and no version that has one, expected an export")
     return folder / str(max(versions))
+
+
+def recorded_levels(version: Path) -> int | None:
+    """The levels of an export's images as its export.json has them; None for vectors, and where there is no such file.
+
+    Raises:
+      UserError: a damaged one.
+    """
+    file = version / "export.json"
+    try:
+        levels = json.loads(file.read_text()).get("levels") if file.exists() else None
+        if levels is None or 2 <= levels <= 256:
+            return levels
+    except (OSError, ValueError, AttributeError, TypeError):
+        pass
+    raise UserError(f"{file} is damaged, expected levels from 2 to 256 in it")
 
 
 def next_version(model: Path) -> int:

@@ -12,52 +12,64 @@ from typing import TYPE_CHECKING
 
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
-from nvp_tf.pictures.files import SUFFIXES
+from nvp_tf.pictures.decoding import Fit
+from nvp_tf.pictures.files import Found, find_files, is_picture_name, no_file
 from nvp_tf.scoring import arrays, pictures, records
 from nvp_tf.scoring.items import Item, item
 
 if TYPE_CHECKING:  # a DataSet is of TensorFlow
     from nvp_tf.data.split import DataSet
 
-KINDS = (*SUFFIXES, ".npy", ".npz", ".tfrecord", ".parquet", ".csv")
+PICTURE = "picture"
+KINDS = (".npy", ".npz", ".tfrecord", ".parquet", ".csv")  # beside it
 _AHEAD = 64  # pictures decoded before they are asked for
 
 
-def find(words: Iterable[str]) -> list[str]:
+def find(words: Iterable[str]) -> Found:
     """The files that are meant: files, folders (all below them of a known kind), patterns such as 'a/**/*.png'.
 
+    Of a folder what is not read is passed over with a reason, as `find_files` has them. A pattern means files, whatever
+    they are; folders that it matches are not entered.
+
     Raises:
-      UserError: a word that leads to no file.
+      UserError: a word that leads to nothing, or a folder without anything that can be scored.
     """
-    files = []
+    found = Found()
     for word in words:
         if os.path.isdir(word):
-            found = sorted(str(path) for path in Path(word).rglob("*") if kind(path) and not _hidden(path, word))
-        elif os.path.exists(word):
-            found = [word]
-        else:
-            found = sorted(path for path in glob.glob(word, recursive=True) if os.path.isfile(path))
-        if not found:
-            here = os.path.isdir(word) and f"has no {', '.join(KINDS)} files"
-            raise UserError(f"{word} {here or 'is not there'}, expected a file, a folder or a pattern of files")
-        files += found
-    return files
+            below = find_files(word, lambda file: kind(file) is not None)
+            if not below.files:
+                beside = f" ({below.passed})" if below.passed else ""
+                raise UserError(f"{word} has nothing that can be scored{beside}, expected pictures, arrays or records")
+            found.files += [os.path.join(word, file) for file in below.files]
+            found.passed.merge(below.passed.below(word))
+            continue
+        paths = [word] if os.path.lexists(word) else sorted(glob.glob(word, recursive=True))
+        paths = [path for path in paths if not os.path.isdir(path)]
+        if not paths:
+            raise UserError(f"{word} is not there, expected a file, a folder or a pattern of files")
+        for path in paths:
+            if why := no_file(path):
+                found.passed.add(path, why)
+            else:
+                found.files.append(path)
+    return found
 
 
 def kind(file: str | Path) -> str | None:
-    """The suffix that says how a file is read; of a shard such as x.tfrecord-00001-of-00010 .tfrecord."""
+    """How a file is read, `PICTURE` or one of `KINDS`; None for one that cannot be."""
     name = os.path.basename(file).lower().removesuffix(".gz")
-    if ".tfrecord" in name:
+    if ".tfrecord" in name:  # also a shard, x.tfrecord-00001-of-00010
         return ".tfrecord"
-    return next((suffix for suffix in KINDS if name.endswith(suffix)), None)
+    return next((suffix for suffix in KINDS if name.endswith(suffix)), PICTURE if is_picture_name(name) else None)
 
 
-def read(file: str | Path, event: Event, fit: bool = False) -> Iterator[Item]:
+def read(file: str | Path, event: Event, fit: Fit | None = None) -> Iterator[Item]:
     """Yields the Items of one file, in order.
 
     Args:
       event: what the model takes.
-      fit: bring pictures to its size and depth (`pictures.read`).
+      fit: how pictures are brought to its size and depth (`pictures.read`).
     """
     try:
         match kind(file):
@@ -72,7 +84,7 @@ def read(file: str | Path, event: Event, fit: bool = False) -> Iterator[Item]:
             case ".parquet":
                 yield from records.parquet(file, event, fit)
             case None:
-                raise UserError(f"is of no known kind, expected one of {', '.join(KINDS)}")
+                raise UserError(f"is of no known kind, expected a picture or one of {', '.join(KINDS)}")
             case _:
                 yield item(event, str(file), pictures.read, file, event, fit)
     except (UserError, OSError) as error:
@@ -95,7 +107,7 @@ def count(files: Iterable[str | Path], event: Event) -> int | None:
     return total
 
 
-def stream(files: Iterable[str | Path], event: Event, fit: bool = False) -> Iterator[Item]:
+def stream(files: Iterable[str | Path], event: Event, fit: Fit | None = None) -> Iterator[Item]:
     """Yields the Items of all files, in order; pictures are decoded by several threads."""
 
     def whole(file: str | Path) -> list[Item]:
@@ -105,7 +117,7 @@ def stream(files: Iterable[str | Path], event: Event, fit: bool = False) -> Iter
         ahead: deque[Future[list[Item]]] = deque()
         try:
             for file in files:
-                if kind(file) in SUFFIXES:
+                if kind(file) == PICTURE:
                     ahead.append(pool.submit(whole, file))
                     if len(ahead) > _AHEAD:
                         yield from ahead.popleft().result()
@@ -129,7 +141,3 @@ def split(dataset: DataSet, name: str) -> Iterator[Item]:
         for value in batch.numpy():
             yield Item(f"{dataset.name}/{name}:{number}", value)
             number += 1
-
-
-def _hidden(path: Path, folder: str) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -7,51 +7,55 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from nvp_tf.errors import UserError, reason
+from nvp_tf.errors import UserError
 from nvp_tf.event import Event, describe
-from nvp_tf.pictures.files import centre, pixels, read_picture, scaled
-
-_MODES = {1: "L", 3: "RGB"}  # of channels
-_MOST_PIXELS = 2**26  # 8192 x 8192; decoded, four times as many bytes. A header is believed no further.
+from nvp_tf.pictures.decoding import MODES, Fit, centre, converted, opened, pixels, scaled, to_levels
 
 
-def read(file: str | Path | IO[bytes], event: Event, fit: bool) -> np.ndarray:
+def read(file: str | Path | IO[bytes], event: Event, fit: Fit | None) -> np.ndarray:
     """uint8 [height, width, channels].
 
     Args:
       event: of images.
-      fit: bring any picture to the event's size and depth: upright, the smaller side scaled, the central part.
-        Otherwise the picture must have them, so that the pixels scored are those in the file.
+      fit: bring any picture to the event's size, depth and levels: upright, the smaller side scaled, the central part.
+        None: the picture must have them, so that the pixels scored are those in the file.
 
     Raises:
-      UserError: not a picture, damaged, too large, or of another size or depth.
+      UserError: not a picture, damaged, too large, or of another size, depth or levels.
     """
     if not event.is_image:
         raise UserError(f"is a picture, expected vectors of {event.shape[0]} numbers")
     height, width, channels = event.shape
-    mode = _MODES.get(channels)
-    if mode is None:
+    if channels not in MODES:
         raise UserError(f"is a picture, of 1 or 3 channels, expected {describe(event.shape)}")
-    try:
-        with Image.open(file) as header:
-            size, found = header.size, header.mode
-    except Exception as error:  # Pillow's decoders tell of damage by a dozen types.
-        raise UserError(f"cannot be read: {reason(error)}") from None
-    if size[0] * size[1] > _MOST_PIXELS:
-        raise UserError(f"has {size[0]}x{size[1]} pixels, expected at most {_MOST_PIXELS} in all")
+    with opened(file) as picture:
+        if not fit and picture.size != (width, height):
+            raise UserError(
+                f"has {picture.width}x{picture.height} pixels, expected {width}x{height} (--fit brings it to that)"
+            )
+        image = converted(picture, channels, fit)
     if fit:
-        return _fitted(read_picture(file, channels), height, width)
-    if size != (width, height):
-        raise UserError(f"has {size[0]}x{size[1]} pixels, expected {width}x{height} (--fit brings it to that)")
-    if found != mode and not (found == "P" and mode == "RGB") and not (found == "1" and mode == "L"):
-        raise UserError(f"has mode {found}, expected {mode} (--fit converts it)")
-    return np.array(pixels(read_picture(file, channels)))
+        return to_levels(_fitted(image, height, width), event.top + 1)
+    array = np.array(pixels(image))
+    if event.top < 255 and array.max() > event.top:
+        raise UserError(f"has values up to {array.max()}, expected 0 to {event.top} (--fit brings it to that)")
+    return array
+
+
+def fit_of_flags(fit: bool, background: str | None, deep_range: str | None) -> Fit | None:
+    """What --fit, --background and --deep_range ask for; raises UserError for the others without the first."""
+    if fit:
+        return Fit.of_words(background or "white", deep_range or "")
+    for name, value in {"background": background, "deep_range": deep_range}.items():
+        if value:
+            raise UserError(f"{name} is {value!r}, expected none without --fit")
+    return None
 
 
 def is_picture(data: bytes) -> bool:
     """Whether bytes begin as a picture file does, of the formats that a few bytes at the beginning make sure."""
     try:
-        with Image.open(io.BytesIO(data), formats=("BMP", "JPEG", "PNG", "WEBP")):
+        with Image.open(io.BytesIO(data), formats=("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")):
             return True
     except Exception:
         return False

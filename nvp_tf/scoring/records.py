@@ -12,6 +12,7 @@ import numpy as np
 
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event, describe
+from nvp_tf.pictures.decoding import Fit
 from nvp_tf.scoring import pictures
 from nvp_tf.scoring.items import Item, item
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 COLUMNS = ("image", "images", "x")  # where a value is looked for
 
 
-def tfrecord(file: str | Path, event: Event, fit: bool) -> Iterator[Item]:
+def tfrecord(file: str | Path, event: Event, fit: Fit | None) -> Iterator[Item]:
     """Yields the Examples' values: feature `image` (an encoded picture, raw bytes or integers) or `x` (floats)."""
     import tensorflow as tf
 
@@ -49,7 +50,7 @@ def _damaged(file: str | Path, number: int, why: str) -> Item:
     return Item(f"{file}:{number}" if number else str(file), error=f"is damaged{reached}: {why}")
 
 
-def parquet(file: str | Path, event: Event, fit: bool) -> Iterator[Item]:
+def parquet(file: str | Path, event: Event, fit: Fit | None) -> Iterator[Item]:
     """Yields a column's values: `image` (an encoded picture, raw bytes or a list of integers) or `x` (a list)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -77,7 +78,7 @@ def parquet_size(file: str | Path, event: Event) -> int:
     return pq.read_metadata(file).num_rows
 
 
-def _example(record: bytes, event: Event, fit: bool) -> np.ndarray:
+def _example(record: bytes, event: Event, fit: Fit | None) -> np.ndarray:
     import tensorflow as tf
 
     try:
@@ -93,7 +94,7 @@ def _example(record: bytes, event: Event, fit: bool) -> np.ndarray:
     return _list(list(feature.int64_list.value) or list(feature.float_list.value), event)
 
 
-def _cell(cell: pa.Scalar, event: Event, fit: bool) -> np.ndarray:
+def _cell(cell: pa.Scalar, event: Event, fit: Fit | None) -> np.ndarray:
     value = cell.as_py()
     if value is None:
         raise UserError("is empty, expected a value")
@@ -106,7 +107,7 @@ def _cell(cell: pa.Scalar, event: Event, fit: bool) -> np.ndarray:
     return _list(value, event)
 
 
-def _bytes(data: bytes, event: Event, fit: bool) -> np.ndarray:
+def _bytes(data: bytes, event: Event, fit: Fit | None) -> np.ndarray:
     """A picture as in a file, or pixels one after the other if there are exactly as many bytes."""
     if event.is_image and len(data) == int(np.prod(event.shape)) and not pictures.is_picture(data):
         return np.frombuffer(data, np.uint8).reshape(event.shape)

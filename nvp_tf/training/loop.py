@@ -263,6 +263,7 @@ class Training:
             "waiting_for_data": round(last["waiting_for_data"], 4),
             "memory_gigabytes": round(memory_gigabytes(), 2),
             "parameters": self.state.flow.parameters,
+            **self.dataset.about,
             "run_dir": str(self.run.path),
         }
 

@@ -87,10 +87,11 @@ def formats(i):
     """(file name, picture that is written there, RGB that is to be read)."""
     rgb = picture(i, 16, 16)
     alpha = np.dstack([rgb, np.full((16, 16), 9, np.uint8)])
+    over_white = np.rint(255 + (rgb - 255.0) * 9 / 255).astype(np.uint8)
     grey = rgb[..., 0]
     return [
         ("a.PNG", Image.fromarray(rgb), rgb),
-        ("alpha.png", Image.fromarray(alpha), rgb),
+        ("alpha.png", Image.fromarray(alpha), over_white),
         ("grey.png", Image.fromarray(grey), np.dstack([grey] * 3)),
         ("deep.png", Image.fromarray(grey.astype(np.uint16) * 256 + 7), np.dstack([grey] * 3)),
         ("palette.png", Image.fromarray(grey).convert("P"), np.dstack([grey] * 3)),
@@ -168,7 +169,7 @@ def test_a_file_that_is_added_moves_hardly_any(tmp_path):
 @pytest.mark.parametrize(
     ("n", "message"),
     [
-        (None, "in cannot be read: No such file or directory, expected a folder of pictures"),
+        (None, "in cannot be read: No such file or directory, expected a folder"),
         (0, "in has 0 pictures that can be read and none for train, valid, test, expected at least 3"),
         (2, "in has 2 pictures that can be read and none for train, expected at least 3"),
     ],

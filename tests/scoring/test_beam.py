@@ -90,6 +90,17 @@ def mixed(folder, x):
     return 120 + 10 + 20 + 1, 4
 
 
+def odd(folder, x):
+    """A folder of 2 good rows and of what is passed over."""
+    (folder / "far").mkdir(parents=True)
+    np.save(folder / "far" / "x.npy", x[:2])
+    (folder / "notes.txt").touch()
+    (folder / ".hidden.npy").touch()
+    os.symlink("nowhere", folder / "broken.png")
+    os.symlink("..", folder / "far" / "loop")
+    return folder
+
+
 CASES = {
     "grey": (["--format=csv", "--direct_num_workers=2", "--direct_running_mode=multi_threading"], []),
     "colour": (["--encode", "--batch_size=7"], ["--encode"]),
@@ -105,15 +116,17 @@ def test_rows_are_those_of_bin_score(tmp_path):
         files = tmp_path / name
         counts = mixed(files, x)
         common = [f"--model={model.parent}", *with_beam]
-        first = beam("bin/score_beam.py", *common, f"--input={files}/*", f"--output={tmp_path / f'{name}-beam'}")
-        second = start("score", f"--model={model}", f"--out={tmp_path / f'{name}.parquet'}", *without, f"{files}/*")
+        given = [odd(tmp_path / f"{name}-odd", x), f"{files}/*"]
+        inputs = [f"--input={word}" for word in given]
+        first = beam("bin/score_beam.py", *common, *inputs, f"--output={tmp_path / f'{name}-beam'}")
+        second = start("score", f"--model={model}", f"--out={tmp_path / f'{name}.parquet'}", *without, *given)
         waiting[name] = first, second, counts
     for name, (first, second, counts) in waiting.items():
         figures, expected_figures = printed(first), printed(second)
         output = tmp_path / f"{name}-beam"
         good, bad = rows(output / "scores-*"), rows(output / "errors-*")
         expected = rows(tmp_path / f"{name}.parquet")
-        assert (len(good), len(bad)) == counts == (figures["scored"], figures["errors"])
+        assert (len(good), len(bad)) == (figures["scored"], figures["errors"]) == (counts[0] + 2, counts[1])
         # Parquet has no name that is not UTF-8.
         good = {key.encode(errors="surrogateescape").decode(errors="replace"): row for key, row in good.items()}
         assert {key: row["error"] for key, row in bad.items()} == {
@@ -132,6 +145,7 @@ def test_rows_are_those_of_bin_score(tmp_path):
         for key, value in expected_figures.items():
             if key not in ("out", "per_second", "model"):
                 assert figures[key] == summary[key] == pytest.approx(value, abs=1e-3), key
+        assert summary["passed_over"] == len(summary["passed_over_files"]) == 4
         if name != "colour":
             assert sum(summary["histograms"]["percentile"].values()) == len(good)
         assert not list(output.glob("beam-temp*"))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
+from nvp_tf.pictures.decoding import Fit
 from nvp_tf.scoring import inputs
 
 GREY, COLOUR, VECTOR = Event((5, 4, 1), 256), Event((5, 4, 3), 256), Event((3,))
@@ -159,7 +160,7 @@ BAD = [  # name, content, event, how many good ones, what is said
     ("x.png", png(IMAGE)[:60], GREY, 0, "cannot be read"),
     ("x.png", b"", GREY, 0, "cannot be read"),
     ("x.png", b"GIF89a nonsense", GREY, 0, "cannot be read"),
-    ("x.png", bomb(9_000), GREY, 0, "has 9000x9000 pixels, expected at most"),
+    ("x.png", bomb(12_000), GREY, 0, "has 12000x12000 pixels, expected at most"),
     ("x.png", bomb(60_000), GREY, 0, "exceeds limit"),
     ("x.png", png(np.zeros((4, 5), np.uint8)), GREY, 0, "has 5x4 pixels, expected 4x5"),
     ("x.png", png(VALUES[COLOUR][0]), GREY, 0, "has mode RGB, expected L"),
@@ -204,7 +205,7 @@ def test_what_is_wrong_is_an_item(tmp_path, name, content, event, good, says):
 def test_pictures_are_brought_to_size_only_when_asked(tmp_path):
     for name, shape in {"wide": (40, 90, 3), "tall": (90, 40, 3), "small": (2, 2, 3)}.items():
         Image.fromarray(np.full(shape, (250, 10, 10), np.uint8)).save(tmp_path / f"{name}.png")
-    items = list(inputs.stream(inputs.find([str(tmp_path)]), COLOUR, fit=True))
+    items = list(inputs.stream(inputs.find([str(tmp_path)]).files, COLOUR, Fit()))
     assert [item.error for item in items] == [""] * 3
     assert {(item.value.shape, *item.value[0, 0]) for item in items} == {((5, 4, 3), 250, 10, 10)}
 
@@ -219,7 +220,7 @@ def test_words_lead_to_files(tmp_path):
         str(tmp_path / "a/notes.md"): ["a/notes.md"],
     }
     for word, names in found.items():
-        assert inputs.find([word]) == [str(tmp_path / name) for name in names]
+        assert inputs.find([word]).files == [str(tmp_path / name) for name in names]
     for word in ("nothing", str(tmp_path / "*.tif"), str(tmp_path / ".hidden/x")):
         with pytest.raises(UserError, match="is not there"):
             inputs.find([str(tmp_path), word])
@@ -229,6 +230,6 @@ def test_the_order_is_that_of_the_words(tmp_path):
     for i in range(100):
         (tmp_path / f"{i:03}.png").write_bytes(png(IMAGE))
     np.save(tmp_path / "050x.npy", VALUES[GREY])
-    files = inputs.find([str(tmp_path)])
+    files = inputs.find([str(tmp_path)]).files
     names = [item.name for item in inputs.stream(files, GREY)]
     assert names == sorted(names) and len(names) == 106 == inputs.count(files, GREY)

@@ -16,6 +16,7 @@ from servers import addresses, stand_in
 
 from nvp_tf.errors import UserError
 from nvp_tf.scoring.connect import connect
+from nvp_tf.scoring.contract import recorded_levels
 from nvp_tf.scoring.saved_model import SavedModel
 from nvp_tf.scoring.scorer import Refused
 from nvp_tf.scoring.table import incomplete
@@ -60,28 +61,37 @@ def test_one_image_one_score(tmp_path, name):
 
 def test_every_kind_of_input_and_output(tmp_path):
     """Real digits, as pictures and arrays; what is wrong with some; one picture's line; latents."""
-    flow, x, folder = saved_models()["grey"]
+    flow, x, bare = saved_models()["grey"]
+    folder = shutil.copytree(bare, tmp_path / "model" / "1")
+    (folder / "export.json").write_text('{"levels": 17}')  # as `export` has it, with much else
     (tmp_path / "in").mkdir()
     for i in range(3):
         Image.fromarray(x[i, :, :, 0]).save(tmp_path / "in" / f"{i}.png")
+    (tmp_path / "in" / "link.png").symlink_to("nowhere.png")
+    (tmp_path / "in" / "notes.txt").touch()
     Image.fromarray(np.full((8, 8), 200, np.uint8)).save(tmp_path / "in" / "impossible.png")
     Image.fromarray(np.zeros((9, 8), np.uint8)).save(tmp_path / "in" / "large.png")
-    np.savez(tmp_path / "in" / "x.npz", x[3:])
+    np.savez(tmp_path / "in" / "x.npz", np.concatenate([x[3:], np.full((1, 8, 8, 1), 200, np.uint8)]))
     printed = figures("score", f"--model={folder}", f"--out={tmp_path / 's.csv'}", tmp_path / "in")
     rows = table(tmp_path / "s.csv")
-    assert (printed["scored"], printed["errors"], printed["impossible"]) == (len(x) + 1, 1, 1)
-    assert rows[4]["error"].startswith("has 8x9 pixels") and rows[3]["log_prob"] == "-inf"
+    assert (printed["scored"], printed["errors"], printed["impossible"]) == (len(x) + 1, 2, 1)
+    assert rows[4]["error"].startswith("has 8x9 pixels") and rows[-1]["log_prob"] == "-inf"
+    assert rows[3]["error"] == "has values up to 200, expected 0 to 16 (--fit brings it to that)"
+    beside = {"link.png": "a broken link", "notes.txt": "of another kind"}
+    assert printed["passed_over_files"] == {str(tmp_path / "in" / name): why for name, why in beside.items()}
+    assert printed["passed_over"] == 2
     good = [row for row in rows if not row["error"] and row["log_prob"] != "-inf"]
     live = flow.log_prob(x).numpy()
     np.testing.assert_allclose(column(good, "log_prob"), live, atol=1e-3)
     assert printed["mean_log_prob"] == pytest.approx(live.mean(), abs=1e-3)
 
-    one = figures("score", f"--model={folder}", tmp_path / "in" / "0.png")
+    Image.fromarray(np.rint(x[0, :, :, 0] * (255 / 16)).astype(np.uint8)).save(tmp_path / "drawn.tiff")
+    one = figures("score", f"--model={bare}", "--levels=17", "--fit", tmp_path / "drawn.tiff")
     assert one["log_prob"] == pytest.approx(live[0], abs=1e-3)
 
     figures("score", f"--model={folder}", f"--out={tmp_path / 'z.npz'}", "--encode", "--noprogress", tmp_path / "in")
     latents = np.load(tmp_path / "z.npz")["latents"]
-    assert np.isnan(latents[4]).all()
+    assert np.isnan(latents[[3, 4]]).all()
     np.testing.assert_allclose(latents[[0, 1, 2, *range(5, len(x) + 2)]], flow.encode(x).numpy(), atol=1e-3)
 
     split = figures("score", f"--model={folder}", f"--out={tmp_path / 'd.csv'}", "--dataset=digits", "--noprogress")
@@ -149,6 +159,10 @@ def test_models_that_are_not_ours(tmp_path):
     data = next((tmp_path / "flipped" / "variables").glob("*.data*"))
     data.write_bytes(data.read_bytes()[:500] + b"\x55" + data.read_bytes()[501:])
     tf.saved_model.save(tf.Module(), str(tmp_path / "foreign"))
+    for text in ('{"levels": 300}', '{"levels": "17"}', "[]", "{"):
+        (tmp_path / "foreign" / "export.json").write_text(text)
+        with pytest.raises(UserError, match=r"export.json is damaged, expected levels from 2 to 256"):
+            recorded_levels(tmp_path / "foreign")
     for name in ("truncated", "flipped", "foreign"):
         with pytest.raises(UserError, match="is not a whole export of nvp_tf"):
             SavedModel(tmp_path / name)
