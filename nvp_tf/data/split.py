@@ -1,6 +1,7 @@
 """What a data set is: three disjoint splits, each read by index as a pure function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -27,24 +28,28 @@ class Split:
           seed: int64 [n, 2], one pair an example; whatever is random about an example depends on it alone.
 
         Returns:
-          uint8 [n, height, width, channels], or float32 [n, dimensions].
+          uint8 [n, height, width, channels], or float32 or float64 [n, dimensions].
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three disjoint splits that are the same in every process."""
+    """Three disjoint splits that are the same in every process.
+
+    about: what else there is to tell of it, for a line of JSON: {"rows_dropped": 3}.
+    """
 
     name: str
     event: Event
     train: Split
     valid: Split
     test: Split
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 class ArraySplit(Split):
-    """An array in memory: [size, *event_shape], uint8 or float32."""
+    """An array in memory: [size, *event_shape], uint8, float32 or float64."""
 
     def __init__(self, array: np.ndarray | tf.Tensor) -> None:
         self.size = len(array)

@@ -24,11 +24,14 @@ from nvp_tf.training.divergence import Diverged, Divergence, check_score, larges
 from nvp_tf.training.health import Health
 from nvp_tf.training.narration import Narration, introduction, memory_gigabytes
 from nvp_tf.training.records import NoRecords, Records
+from nvp_tf.training.standardization import fit_standardization
 from nvp_tf.training.state import TrainingState
 from nvp_tf.training.steps import Calls, steps_of_a_call
 from nvp_tf.training.stopping import Stopping
 from nvp_tf.training.utilization import Utilization
 from nvp_tf.training.whitening import fit_whitening
+
+_TAKEN = {"standardization": fit_standardization, "whitening": fit_whitening}  # whitening sees what is standardized
 
 
 class Training:
@@ -92,17 +95,20 @@ class Training:
             return self._report()
 
     def _begin_run(self) -> None:
-        whitening = self.workers.from_chief(
-            lambda: fit_whitening(
-                self.state.flow,
-                self.dataset.train,
-                wrap=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
-            )
+        taken = self.workers.from_chief(
+            lambda: {
+                name: fit(
+                    self.state.flow,
+                    self.dataset.train,
+                    wrap=lambda batches, name=name: self._stoppable(self.told.batches(batches, name)),
+                )
+                for name, fit in _TAKEN.items()
+            }
         )
         self.workers.set_as_chief(self.state.everything)
         self.state.start_average()
         self.progress.untrained = self.evaluator.evaluate(self.dataset.valid, limit=100)["log_prob"]
-        self.records.begin(self.state.flow.count_params(), whitening)
+        self.records.begin(self.state.flow.count_params(), taken | {"data": self.dataset.about})
         self._save()
 
     def _go_on(self) -> None:
@@ -263,6 +269,7 @@ class Training:
             "waiting_for_data": round(last["waiting_for_data"], 4),
             "memory_gigabytes": round(memory_gigabytes(), 2),
             "parameters": self.state.flow.count_params(),
+            **self.dataset.about,
             "run_dir": str(self.run.path),
         }
 
