@@ -11,6 +11,7 @@ docs/scoring.md says what may be scored and what the columns mean.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Iterable
@@ -33,6 +34,9 @@ flags.DEFINE_string("model", None, "The export's folder, or the name that the se
 flags.DEFINE_string("out", None, "The table to write: .csv or .parquet, latents to .npz or .parquet.")
 flags.DEFINE_bool("encode", False, "Write latents instead of scores.")
 flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size and depth.")
+flags.DEFINE_list(
+    "columns", [], "A table's columns in the model's order; without it, those that the export was trained with."
+)
 flags.DEFINE_string("dataset", None, "Score a split of a data set by name, as nvp_tf train has it.")
 flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "Which split of it.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
@@ -57,6 +61,10 @@ def main(*words: str) -> dict[str, Any]:
         raise UserError("expected --out=FILE to write to")
     files = inputs.find(words)
     model = _model()
+    if FLAGS.columns:
+        if len(FLAGS.columns) != model.event.dimensions or model.event.is_image:
+            raise UserError(f"columns is {', '.join(FLAGS.columns)}, expected one for each entry of {model.event}")
+        model.event = dataclasses.replace(model.event, columns=tuple(FLAGS.columns))
     items: Iterable[Item]
     total: int | None
     if FLAGS.dataset:
@@ -85,7 +93,8 @@ def _split(event: Event) -> tuple[Iterable[Item], int]:
     from nvp_tf.data.registry import load_dataset
     from nvp_tf.scoring import inputs
 
-    dataset = load_dataset(DataConfig(FLAGS.dataset).at(FLAGS.data_dir))
+    columns = event.columns or None if FLAGS.dataset == "table" else None
+    dataset = load_dataset(DataConfig(FLAGS.dataset, columns=columns).at(FLAGS.data_dir))
     if dataset.event.shape != event.shape:
         raise UserError(f"{FLAGS.dataset} has examples of {dataset.event}, expected {event} for the model")
     return inputs.split(dataset, FLAGS.split), getattr(dataset, FLAGS.split).size

@@ -42,13 +42,8 @@ class Dequantized(Split):
 
     def read(self, index: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         x = self._split.read(index, seed)
-        noise = [
-            tf.cast(random_integers(seed, _NOISE + i, 2**_BITS), x.dtype) / 2**_BITS - 0.5
-            if step
-            else tf.zeros_like(x[:, i])
-            for i, step in enumerate(self._steps)
-        ]
-        return x + tf.constant(self._steps, x.dtype) * tf.stack(noise, axis=1)
+        drawn = random_integers(seed, range(_NOISE, _NOISE + len(self._steps)), 2**_BITS)
+        return x + tf.constant(self._steps, x.dtype) * (tf.cast(drawn, x.dtype) / 2**_BITS - 0.5)
 
 
 def dequantized(data: DataSet) -> dict[str, Split]:

@@ -108,7 +108,7 @@ def _checked(values: np.ndarray, first: int, wrong: dict[int, str], names: Seque
         if np.isinf(values[i]).any():
             wrong[i] = f"has an infinite value, expected a finite number (row {first + i})"
         else:
-            wrong[i] = f"has no value in {called} (row {first + i})"
+            wrong[i] = f"has no value in {called}, expected a number (row {first + i})"
             incomplete.append(i)
     values[list(wrong)] = np.nan
     return Block(values, first, wrong, frozenset(incomplete))

@@ -63,7 +63,8 @@ def _files(path: Path) -> dict[str, Path]:
 def _read(file: Path, columns: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...], int]:
     """(float64 [n, D], the columns' names, rows dropped)."""
     opened = open_table(file)
-    places, kept, dropped = opened.places(columns), [], 0
+    places, dropped = opened.places(columns), 0
+    kept = [np.zeros((0, len(places)))]
     for block in opened.blocks(places):
         faults = [why for row, why in block.wrong.items() if row not in block.incomplete]
         if faults:
@@ -72,6 +73,6 @@ def _read(file: Path, columns: Sequence[str]) -> tuple[np.ndarray, tuple[str, ..
         kept.append(np.delete(block.values, list(block.wrong), axis=0))
     rows = np.concatenate(kept)
     if not len(rows):
-        raise UserError(f"has {dropped} rows, each with a missing value, expected rows of numbers")
+        raise UserError(f"has {dropped} rows{', each with a missing value' * (dropped > 0)}, expected rows of numbers")
     names = tuple(opened.names[place] for place in places) if opened.names else tuple(columns)
     return rows, names, dropped

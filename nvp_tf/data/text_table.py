@@ -67,7 +67,7 @@ class TextTable:
                 wrong[i] = f"{error} (line {line})"
                 continue
             if missing:
-                wrong[i] = f"has no value in {missing} (line {line})"
+                wrong[i] = f"has no value in {missing}, expected a number (line {line})"
                 incomplete.append(i)
         values[list(wrong)] = np.nan
         return Block(values, first, wrong, frozenset(incomplete))

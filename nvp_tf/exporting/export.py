@@ -59,8 +59,9 @@ def export(
         if tflite:
             from nvp_tf.exporting import lite, lite_gate  # they load the quantizer
 
-            lite.write(signatures, partial)
-            figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
+            single = flow.in_single_precision()
+            lite.write(signatures if single is flow else Signatures(single, reference), partial)
+            figures["tflite"] = lite_gate.check(single, reference, partial, examples.astype(single.event.dtype))
         return (about or {}) | figures
 
     return new_version(folder, fill, ServingBundle(folder, examples, flow.event))
@@ -99,9 +100,10 @@ def export_with(
     tflite: bool = True,
 ) -> dict[str, Any]:
     """`export`, checked on the first `examples` of a data set's test split, with the scores of its valid split."""
-    held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
+    held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples))).astype(flow.event.dtype)
     scores = Evaluator(flow).log_probs(dataset.valid)
-    return export(flow, export_dir, held_out, scores, {"data": dataset.name} | (about or {}), tflite)
+    of_data = {"data": dataset.name} | ({"columns": list(dataset.event.columns)} if dataset.event.columns else {})
+    return export(flow, export_dir, held_out, scores, of_data | (about or {}), tflite)
 
 
 def _model(flow: Flow, reference: Reference) -> dict[str, Any]:

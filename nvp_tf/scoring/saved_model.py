@@ -6,6 +6,7 @@ import numpy as np
 
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
+from nvp_tf.files import read_json
 from nvp_tf.scoring.contract import newest_version
 from nvp_tf.scoring.scorer import Answers
 
@@ -29,7 +30,7 @@ class SavedModel:
             [(self._key, spec)] = self._signatures["score"].structured_input_signature[1].items()
         except Exception as error:  # protobuf, TensorFlow and Python have their own for damage
             raise UserError(f"{self.folder} is not a whole export of nvp_tf: {reason(error)[:300]}") from None
-        self.event = Event.of_signature(spec.shape[1:])
+        self.event = Event.of_signature(spec.shape[1:], spec.dtype.name, self._columns())
         self._tensor = tf.constant
 
     def score(self, batch: np.ndarray) -> Answers:
@@ -39,6 +40,17 @@ class SavedModel:
     def encode(self, batch: np.ndarray) -> Answers:
         """latents -> [n, D]."""
         return self._ask("encode", batch)
+
+    def _columns(self) -> list[str]:
+        """What the entries of a vector are called, as export.json says it; of an export without it nothing."""
+        file = self.folder / "export.json"
+        if not file.is_file():
+            return []
+        try:
+            found = read_json(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{file} is corrupt: {reason(error)}") from None
+        return found.get("columns") or []
 
     def _ask(self, signature: str, batch: np.ndarray) -> Answers:
         answer = self._signatures[signature](**{self._key: self._tensor(batch, self.event.dtype)})

@@ -32,6 +32,7 @@ def fit_standardization(
     if layer is None:
         return None
     count, mean, squares = 0, np.zeros(flow.dimensions), np.zeros(flow.dimensions)
+    low, high = np.full(flow.dimensions, np.inf), np.full(flow.dimensions, -np.inf)
     for x in wrap(evaluation_batches(split, batch_size)):
         rows = x.numpy().astype(np.float64)
         # Chan, Golub and LeVeque (1983): moments about each part's own mean, which does not cancel.
@@ -39,8 +40,9 @@ def fit_standardization(
         squares += np.square(rows - part).sum(axis=0) + np.square(part - mean) * (count * n / (count + n))
         mean += (part - mean) * (n / (count + n))
         count += n
+        low, high = np.minimum(low, rows.min(axis=0)), np.maximum(high, rows.max(axis=0))
     deviation = np.sqrt(squares / count)
-    if not (deviation > 0).all():
-        raise UserError(f"column {int(np.flatnonzero(~(deviation > 0))[0])} never varies, expected columns that do")
+    if len(constant := np.flatnonzero(low == high)):
+        raise UserError(f"column {constant[0]} never varies, expected columns that do")
     log_det = layer.fit(mean, deviation)
     return {"examples": count, "mean": mean.tolist(), "deviation": deviation.tolist(), "log_det": log_det}
