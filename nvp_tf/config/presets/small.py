@@ -47,7 +47,8 @@ SMALL = {
             ),
             data=DataConfig(name="table"),
             train=TrainConfig(
-                steps=3000, batch_size=128, schedule="cosine", warmup_steps=100, ema_decay=0.99, evaluate_every=100
+                steps=3000, batch_size=128, learning_rate=5e-4, schedule="cosine", warmup_steps=100, ema_decay=0.99,
+                evaluate_every=50,
             ),
         ),
         source="thesis section 5.1, of vectors in any units",
