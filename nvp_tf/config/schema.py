@@ -273,7 +273,7 @@ class Config(Section):
         if event.levels is not None:
             pixels = dataclasses.replace(self.model.pixels or PixelsConfig(), levels=event.levels)
             standardization = None
-        elif data.name != self.data.name:
+        elif len(event.shape) == 1 and data.name != self.data.name:
             standardization = StandardizationConfig()
         model = dataclasses.replace(
             self.model, event_shape=tuple(event.shape), pixels=pixels, standardization=standardization

@@ -96,8 +96,9 @@ def _vectors(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind != "f":
         raise UserError(f"{where} has rank 2 and type {array.dtype}, expected floats for vectors [n, d]")
     array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
-    if not np.isfinite(array).all():
-        raise UserError(f"{where} has NaN or infinite values, expected finite numbers")
+    with np.errstate(over="ignore"):  # What float32 cannot hold becomes inf, and that is refused.
+        if not np.isfinite(array.astype(np.float32)).all():
+            raise UserError(f"{where} has NaN or infinite values, expected finite float32")
     return array
 
 

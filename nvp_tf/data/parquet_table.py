@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class ParquetTable:
             lists = [f.name for f in schema if pa.types.is_list(f.type) or pa.types.is_fixed_size_list(f.type)]
             lists = [_LISTS] if _LISTS in lists else lists
             self._list = lists[0] if len(lists) == 1 else ""
-            self.names = () if self._list else tuple(schema.names)
+            self.names: tuple[str, ...] = () if self._list else tuple(schema.names)
             self.width = self._length() if self._list else len(self.names)
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"cannot be read: {reason(error)[:200]}") from None
@@ -39,6 +40,9 @@ class ParquetTable:
         return self._opened.metadata.num_rows
 
     def places(self, columns: Sequence[str]) -> list[int]:
+        every = self._opened.schema_arrow.names
+        if self._list and columns and set(columns) <= {*every} - {self._list}:  # beside the lists
+            self._list, self.names, self.width = "", tuple(every), len(every)
         if self._list and columns and len(columns) == self.width:
             return list(range(self.width))
         found = places(self.names, self.width, columns)
@@ -63,9 +67,9 @@ class ParquetTable:
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"is damaged after {first} rows: {reason(error)[:200]}") from None
 
-    def _of_lists(self, column: object, places: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
+    def _of_lists(self, column: Any, places: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
         """Values [n, columns], and what is wrong with rows."""
-        values, wrong = np.full((len(column), self.width), np.nan), {}
+        values, wrong = np.full((len(column), self.width), np.nan), dict[int, str]()
         for i, cells in enumerate(column.to_pylist()):
             if cells is not None and len(cells) != self.width:
                 wrong[i] = f"has {len(cells)} values, expected {self.width}"
@@ -82,14 +86,14 @@ class ParquetTable:
         return 0
 
 
-def _is_number(kind: object) -> bool:
+def _is_number(kind: Any) -> bool:
     from pyarrow import types
 
     tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
     return any(test(kind) for test in tests)
 
 
-def _numbers(column: object) -> np.ndarray:
+def _numbers(column: Any) -> np.ndarray:
     """float64, nan where there is nothing."""
     import pyarrow as pa
 

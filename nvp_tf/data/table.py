@@ -9,14 +9,14 @@ import numpy as np
 from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import from_arrays
 from nvp_tf.data.split import DataSet
-from nvp_tf.data.table_rows import open_table
+from nvp_tf.data.table_files import open_table
 from nvp_tf.errors import UserError
 
 _PARTS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 
 
 def table(config: DataConfig) -> DataSet:
-    """Rows of a file of text or of Parquet (`table_rows`); or of train.*, and valid.* and test.*, of a folder.
+    """Rows of a file of text or of Parquet (`table_files`); or of train.*, and valid.* and test.*, of a folder.
 
     A row with a missing value is dropped, and counted in `about`. For each of `valid` and `test` that is missing a
     tenth of the rest is held out, by a fixed permutation. A constant column is refused where it is trained on.
@@ -30,8 +30,8 @@ def table(config: DataConfig) -> DataSet:
     if config.data_dir is None or not Path(config.data_dir).exists():
         raise UserError(f"table has the data_dir {config.data_dir}, expected a file of rows, such as data.csv")
     files = _files(Path(config.data_dir))
-    chosen = config.columns or ()
-    parts, names, dropped = {}, (), 0
+    chosen: Sequence[str] = config.columns or ()
+    parts, names, dropped = dict[str, np.ndarray](), tuple[str, ...](), 0
     for part, file in files.items():
         try:
             parts[part], found, missing = _read(file, chosen)

@@ -1,16 +1,9 @@
-"""Tables of numbers as people hold them, read as a stream: text with separators, and Parquet. No TensorFlow.
-
-table = open_table("data.csv.gz")
-table.names                            ("", "height", "weight"), or () without a header
-places = table.places(("weight",))     where the columns that are asked for stand
-for block in table.blocks(places): ...
-"""
+"""What a table of numbers is, whatever file it is in: columns by their names, and rows a block at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +11,6 @@ import numpy as np
 from nvp_tf.errors import UserError
 
 BLOCK = 4096  # rows
-PARQUET = b"PAR1"  # how such a file begins
 _INDEX = ("", "Unnamed: 0", "__index_level_0__")  # what an index without a name comes to, of pandas
 MISSING = frozenset(("", "na", "n/a", "nan", "-nan", "null", "none", "<na>", "#n/a", "?"))  # in any case
 
@@ -58,20 +50,6 @@ class Table(Protocol):
 
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
         """Yields these columns' values; raises UserError where the file is damaged from there on."""
-
-
-def open_table(file: str | Path) -> Table:
-    """The table in a file, known by its content.
-
-    Raises:
-      UserError: a file that cannot be read, or has no rows.
-    """
-    from nvp_tf.data.parquet_table import ParquetTable
-    from nvp_tf.data.text_table import TextTable
-
-    with open(file, "rb") as opened:
-        is_parquet = opened.read(len(PARQUET)) == PARQUET
-    return ParquetTable(file) if is_parquet else TextTable(file)
 
 
 def places(names: Sequence[str], width: int, columns: Sequence[str]) -> list[int]:

@@ -59,7 +59,7 @@ class TextTable:
                 return Block(values, first)
         except ValueError:
             pass
-        values, wrong, incomplete = np.full((len(chunk), len(places)), np.nan), {}, []
+        values, wrong, incomplete = np.full((len(chunk), len(places)), np.nan), dict[int, str](), list[int]()
         for i, (line, row) in enumerate(chunk):
             try:
                 missing = self._values(row, places, values[i])

@@ -1,11 +1,11 @@
-"""Rows of tables of numbers as Items (`data/table_rows.py`): text with separators, and Parquet of numbers."""
+"""Rows of tables of numbers as Items (`data/table_files.py`): text with separators, and Parquet of numbers."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from nvp_tf.data.table_rows import open_table
+from nvp_tf.data.table_files import open_table
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
 from nvp_tf.scoring.items import Item, item

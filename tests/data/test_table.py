@@ -95,6 +95,12 @@ def test_columns_by_name_in_whatever_order(tmp_path, name):
     assert "expected 'd' among them" in item.error
 
 
+def test_columns_beside_lists(tmp_path):
+    file = written(tmp_path, "x.parquet", {"x": X.tolist(), "a": X[:, 0], "b": X[:, 1]})
+    assert load_dataset(DataConfig("table", str(file))).event.shape == (3,)
+    assert load_dataset(DataConfig("table", str(file), columns=("b", "a"))).event.columns == ("b", "a")
+
+
 def test_columns_without_a_header(tmp_path):
     file = str(written(tmp_path, "x.csv", PLAIN.encode()))
     data = load_dataset(DataConfig("table", file, columns=("2", "0")))
