@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nvp_tf.errors import UserError
@@ -19,16 +19,27 @@ class Event:
     """The shape of one example and the values it has: an image of integers, or a vector of reals.
 
     shape: (height, width, channels) of an image, (dimensions,) of a vector.
-    levels: pixel values are the integers 0 to levels - 1, as uint8; None for reals, as float32.
+    levels: pixel values are the integers 0 to levels - 1, as uint8; None for reals.
+    reals: what vectors are handed over as, "float32" or "float64"; whoever takes the other casts.
+    columns: what the entries of a vector are called, where they come from a table with names.
     """
 
     shape: tuple[int, ...]
     levels: int | None = None
+    reals: str = field(default="float32", compare=False, kw_only=True)
+    columns: tuple[str, ...] = field(default=(), compare=False, kw_only=True)
 
     @classmethod
-    def of_signature(cls, shape: Sequence[int], levels: int | None = None) -> Event:
-        """Of what an export's signature takes; how many of the 256 levels are in use it does not say, `levels` does."""
-        return cls(tuple(shape), levels or 256 if len(shape) == 3 else None)
+    def of_signature(
+        cls,
+        shape: Sequence[int],
+        dtype: str = "float32",
+        levels: int | None = None,
+        columns: Sequence[str] = (),
+    ) -> Event:
+        """Of what an export's signature takes; of levels and columns export.json tells (`scoring/contract.py`)."""
+        reals = dtype if dtype == "float64" else "float32"
+        return cls(tuple(shape), levels or 256 if len(shape) == 3 else None, reals=reals, columns=tuple(columns))
 
     @property
     def is_image(self) -> bool:
@@ -50,7 +61,7 @@ class Event:
     def dtype(self) -> np.dtype:
         import numpy as np
 
-        return np.dtype(np.uint8 if self.is_image else np.float32)
+        return np.dtype(np.uint8 if self.is_image else self.reals)
 
     @property
     def dimensions(self) -> int:
@@ -75,7 +86,7 @@ class Event:
                 raise UserError(f"has values {array.min()} to {array.max()}, expected 0 to 255")
             return array.astype(np.uint8).reshape(self.shape)
         with np.errstate(over="ignore"):
-            array = array.astype(np.float32)
+            array = array.astype(self.dtype)
         if not np.isfinite(array).all():
             raise UserError("has values that are nan or infinite, expected finite ones")
         return array

@@ -10,7 +10,7 @@ def make(folder, preset, bits, train=None, minutes=9.6):
     """A run as training leaves it, without its weights."""
     config = PRESETS[preset].config
     made = RunDir.create(folder, config)
-    made.write_metadata(4_200_000, None)
+    made.write_metadata(4_200_000, {})
     row = {"step": 1200, "minutes": minutes, "valid_log_prob": -9.0, "valid_bits_per_dim": 3.333}
     made.write_metrics([row])
     for split, value in (("test", bits), ("train", train)):

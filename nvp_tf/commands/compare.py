@@ -1,7 +1,7 @@
 """Trains each family of densities and the flows under one budget on one data set, and holds them side by side.
 
 nvp_tf compare --dataset=digits --minutes=5 --seeds=3
-nvp_tf compare --dataset=npz --data_dir=table.npz --minutes=2 --families=mixture_full,maf,realnvp_two_moons
+nvp_tf compare --dataset=table --data_dir=data.csv --minutes=2 --families=mixture_full,maf,realnvp_table
 
 Writes table.md, table.csv, index.html and pictures to --out, rows as they are done: the same command goes on where it
 stopped, with more --seeds or --families too. A family that fails is a row that says why. docs/densities.md explains the

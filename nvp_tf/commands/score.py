@@ -37,6 +37,9 @@ flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's
 flags.DEFINE_string("background", None, "With --fit: the colour behind transparent pixels; white if not given.")
 flags.DEFINE_string("deep_range", None, "With --fit: LOW,HIGH, values of 16-bit and float pictures; 0,65535.")
 flags.DEFINE_integer("levels", None, "Of a server's model: how many values a pixel has, if not 256.", 2, 256)
+flags.DEFINE_list(
+    "columns", [], "A table's columns in the model's order; without it, those that the export was trained with."
+)
 flags.DEFINE_string("dataset", None, "Score a split of a data set by name, as nvp_tf train has it.")
 flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "Which split of it.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
@@ -63,6 +66,10 @@ def main(*words: str) -> dict[str, Any]:
     if words and not found.files:
         raise UserError(f"there is nothing to score: {found.passed}")
     model = _model()
+    if FLAGS.columns:
+        if len(FLAGS.columns) != model.event.dimensions or model.event.is_image:
+            raise UserError(f"columns is {', '.join(FLAGS.columns)}, expected one for each entry of {model.event}")
+        model.event = dataclasses.replace(model.event, columns=tuple(FLAGS.columns))
     items: Iterable[Item]
     total: int | None
     if FLAGS.dataset:
@@ -103,7 +110,8 @@ def _split(event: Event) -> tuple[Iterable[Item], int]:
     from nvp_tf.data.registry import load_dataset
     from nvp_tf.scoring import inputs
 
-    dataset = load_dataset(DataConfig(FLAGS.dataset).at(FLAGS.data_dir))
+    columns = event.columns or None if FLAGS.dataset == "table" else None
+    dataset = load_dataset(DataConfig(FLAGS.dataset, columns=columns).at(FLAGS.data_dir))
     if dataset.event.shape != event.shape:
         raise UserError(f"{FLAGS.dataset} has examples of {dataset.event}, expected {event} for the model")
     return inputs.split(dataset, FLAGS.split), getattr(dataset, FLAGS.split).size

@@ -21,6 +21,7 @@ flags.DEFINE_enum("preset", None, sorted(PRESETS), "What to train; needed for a 
 flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
 flags.DEFINE_string("dataset", None, "Another data set than the preset's, by name.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
+flags.DEFINE_list("columns", None, "Of a table, by name or, without a header, by number from 0; all where not given.")
 flags.DEFINE_multi_string("set", [], "Changes a key of the preset's config, such as --set=train.steps=1000.")
 flags.DEFINE_enum(
     "strategy",
@@ -34,7 +35,7 @@ flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 def main() -> dict[str, Any]:
     cli.end_at_sigterm("before training began")
-    for flag in ("dataset", "data_dir", "set"):
+    for flag in ("dataset", "data_dir", "columns", "set"):
         if FLAGS[flag].value and not FLAGS.preset:
             raise UserError(f"--{flag} needs --preset: without one the config in {FLAGS.run_dir} is used as it is")
     config = preset_config() if FLAGS.preset else None
@@ -59,6 +60,8 @@ def preset_config() -> Config:
     same_data = FLAGS.dataset in (None, config.data.name)
     data = config.data if same_data else DataConfig(FLAGS.dataset)
     data_keys = [s for s in FLAGS.set if s.startswith("data.")]
+    if FLAGS.columns:
+        data = dataclasses.replace(data, columns=tuple(FLAGS.columns))
     config = dataclasses.replace(config, data=data.at(FLAGS.data_dir)).override(data_keys)
     if same_data:
         config.override(model_and_train_keys())

@@ -27,10 +27,12 @@ class Section:
     """A part of a config: checks its own ranges when made, and again when changed.
 
     complete: whether JSON must give every key, or may leave those that have defaults to them.
+    newer: keys that runs from before do not have: JSON may leave them out.
     kind: what tells it from the other sections that may stand in its place; only such sections have it.
     """
 
     complete: ClassVar[bool] = True
+    newer: ClassVar[tuple[str, ...]] = ()
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
@@ -69,14 +71,21 @@ def decode(expected: Any, value: object, where: str) -> Any:
     if isinstance(expected, type) and issubclass(expected, Section):
         return _decode_section(expected, value, where)
     if typing.get_origin(expected) is tuple:
-        if isinstance(value, list | tuple) and all(type(v) is int for v in value):
-            return tuple(value)
-        raise UserError(f"{where} is {value!r}, expected a list of integers")
+        return _decode_list(typing.get_args(expected)[0], value, where)
     if expected is float and type(value) is int:
         return float(value)
     if type(value) is not expected:
         raise UserError(f"{where} is {value!r}, expected {expected.__name__}")
     return value
+
+
+def _decode_list(entry: type, value: object, where: str) -> tuple[Any, ...]:
+    """Words may also be one text with commas: what a flag can hold."""
+    if entry is str and type(value) in (str, int):
+        value = [word.strip() for word in str(value).split(",")]
+    if isinstance(value, list | tuple) and all(type(v) is entry for v in value):
+        return tuple(value)
+    raise UserError(f"{where} is {value!r}, expected a list of {'words' if entry is str else 'integers'}")
 
 
 def _decode_union(options: tuple[Any, ...], value: object, where: str) -> Any:
@@ -99,8 +108,8 @@ def _decode_section(cls: type[Section], value: object, where: str) -> Section:
         if key not in names:
             raise UserError(f"{where} has the unknown key {key!r}, expected {', '.join(names)}")
     for f in dataclasses.fields(cls):
-        name, needed = f.name, cls.complete or f.default is f.default_factory is dataclasses.MISSING
-        if name not in value and needed:
+        name, needed = f.name, f.default is f.default_factory is dataclasses.MISSING
+        if name not in value and (needed or (cls.complete and name not in cls.newer)):
             raise UserError(f"{where} lacks the key {name!r}")
     parts = {name: decode(hints[name], value[name], f"{where}.{name}") for name in names if name in value}
     try:

@@ -38,6 +38,11 @@ class WhiteningConfig(Section):
 
 
 @dataclass(frozen=True)
+class StandardizationConfig(Section):
+    """Vectors at mean 0 and deviation 1, feature by feature, fitted to the training split before the first step."""
+
+
+@dataclass(frozen=True)
 class NICEConfig(Section):
     """NICE: additive couplings with MLPs on the flat vector, then a diagonal scaling (thesis 5.2)."""
 
@@ -92,17 +97,21 @@ class ModelConfig(Section):
     event_shape: (height, width, channels) of an image, or (dimensions,) of a vector.
     pixels: how integers become reals; None for data that is real already.
     whitening: of flat vectors, so not for flow kind realnvp; None for none.
+    standardization: of vectors, before all else; None for none.
     """
 
+    newer: ClassVar[tuple[str, ...]] = ("standardization",)
     event_shape: tuple[int, ...]
     flow: FlowConfig
     pixels: PixelsConfig | None = None
     prior: str = choice("normal", "normal", "logistic")
     whitening: WhiteningConfig | None = None
+    standardization: StandardizationConfig | None = None
 
     @property
     def event(self) -> Event:
-        return Event(self.event_shape, self.pixels.levels if self.pixels else None)
+        reals = "float64" if self.standardization else "float32"
+        return Event(self.event_shape, self.pixels.levels if self.pixels else None, reals=reals)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -116,6 +125,8 @@ class ModelConfig(Section):
             raise UserError(f"event_shape is {shape}, expected at least 2 dimensions: a coupling keeps one part")
         if isinstance(self.flow, VectorRealNVPConfig) and len(shape) != 1:
             raise UserError(f"event_shape is {shape}, expected (dimensions,) for flow kind vector_realnvp")
+        if self.standardization and (len(shape) != 1 or self.pixels):
+            raise UserError(f"standardization is {self.standardization}, expected null: it is of vectors of reals")
         if isinstance(self.flow, RealNVPConfig):
             if self.whitening:
                 raise UserError(f"whitening is {self.whitening}, expected null for flow kind realnvp, on images")
@@ -157,6 +168,8 @@ class DataConfig(Section):
     background: str = "white"  # behind transparent pixels
     deep_range: str = ""  # LOW,HIGH: values of 16-bit and float pictures that become black and white; 0,65535
     levels: int = number(256, 2, 256)  # pixels are brought to so many values
+    columns: tuple[str, ...] | None = None  # of a table, by name or, without a header, by number from 0; all
+    dequantize: bool = False  # columns of few distinct values get uniform noise as wide as their step
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -164,6 +177,10 @@ class DataConfig(Section):
             for f in dataclasses.fields(self):
                 if f.name in self.of_folder and getattr(self, f.name) != f.default:
                     raise UserError(f"{f.name} is {getattr(self, f.name)!r}, expected none: only folder takes it")
+        if self.columns is not None and self.name != "table":
+            raise UserError(f"columns is {', '.join(self.columns)}, expected none: only table takes it")
+        if self.columns is not None and len(set(self.columns)) < len(self.columns):
+            raise UserError(f"columns is {', '.join(self.columns)}, expected each once")
         if 0 < self.resize < self.size:
             raise UserError(f"resize is {self.resize}, expected 0 or at least the size, {self.size}")
         if self.crops > 1 and self.crop != "random":
@@ -257,11 +274,21 @@ class Config(Section):
         return changed
 
     def for_data(self, data: DataConfig, event: Event) -> "Config":
-        """A copy for another data set, whose shape and levels the model takes on."""
-        pixels = None
+        """A copy for another data set, whose shape and levels the model takes on, and a table's columns.
+
+        Vectors that are not the preset's own are standardized: nobody knows their units.
+        """
+        pixels, standardization = None, self.model.standardization
         if event.levels is not None:
             pixels = dataclasses.replace(self.model.pixels or PixelsConfig(), levels=event.levels)
-        model = dataclasses.replace(self.model, event_shape=tuple(event.shape), pixels=pixels)
+            standardization = None
+        elif len(event.shape) == 1 and data.name != self.data.name:
+            standardization = StandardizationConfig()
+        model = dataclasses.replace(
+            self.model, event_shape=tuple(event.shape), pixels=pixels, standardization=standardization
+        )
+        if data.name == "table" and event.columns:
+            data = dataclasses.replace(data, columns=event.columns)
         return dataclasses.replace(self, model=model, data=data)
 
     def differences(self, other: "Config") -> list[str]:

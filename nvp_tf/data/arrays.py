@@ -36,6 +36,9 @@ def from_arrays(
         raise UserError(f"levels is {levels}, expected 2 to 256")
     given = {"train": train, "valid": valid, "test": test}
     parts = {part: _checked(array, f"{name}.{part}", levels) for part, array in given.items() if array is not None}
+    if all(array.dtype.kind == "f" for array in parts.values()):
+        kind = np.result_type(*parts.values())
+        parts = {part: array.astype(kind, copy=False) for part, array in parts.items()}
     shape, kind = parts["train"].shape[1:], parts["train"].dtype
     for part, array in parts.items():
         if (array.shape[1:], array.dtype) != (shape, kind):
@@ -44,7 +47,7 @@ def from_arrays(
             )
     parts = _complete(parts, name)
     splits = {part: ArraySplit(array) for part, array in parts.items()}
-    return DataSet(name=name, event=Event(shape, levels if kind == np.uint8 else None), **splits)
+    return DataSet(name=name, event=_event(parts["train"], levels), **splits)
 
 
 def held_out(array: ArrayLike, levels: int | None, name: str = ARRAYS) -> DataSet:
@@ -55,7 +58,13 @@ def held_out(array: ArrayLike, levels: int | None, name: str = ARRAYS) -> DataSe
     """
     array = _checked(array, name, levels)
     every = ArraySplit(array)
-    return DataSet(name, Event(array.shape[1:], levels if array.dtype == np.uint8 else None), every, every, every)
+    return DataSet(name, _event(array, levels), every, every, every)
+
+
+def _event(array: np.ndarray, levels: int | None) -> Event:
+    if array.dtype == np.uint8:
+        return Event(array.shape[1:], levels)
+    return Event(array.shape[1:], reals=array.dtype.name)
 
 
 def _complete(parts: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
@@ -73,7 +82,7 @@ def _complete(parts: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarra
 
 
 def _checked(given: ArrayLike, where: str, levels: int | None) -> np.ndarray:
-    """uint8 [n, height, width, channels] or float32 [n, dimensions]."""
+    """uint8 [n, height, width, channels], or float32 or float64 [n, dimensions]."""
     try:
         array = np.asarray(given)
     except ValueError:
@@ -86,10 +95,10 @@ def _checked(given: ArrayLike, where: str, levels: int | None) -> np.ndarray:
 def _vectors(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind != "f":
         raise UserError(f"{where} has rank 2 and type {array.dtype}, expected floats for vectors [n, d]")
+    array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
     with np.errstate(over="ignore"):  # What float32 cannot hold becomes inf, and that is refused.
-        array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise UserError(f"{where} has NaN or infinite values, expected finite float32")
+        if not np.isfinite(array.astype(np.float32)).all():
+            raise UserError(f"{where} has NaN or infinite values, expected finite float32")
     return array
 
 

@@ -162,6 +162,13 @@ CATALOGUE = {
         "a person's own arrays, images or vectors", "as in the file",
         get="--data_dir=FILE.npz, with train and test or one array",
     ),
+    "table": Entry(
+        "a person's own table of numbers: CSV, Parquet", "columns",
+        get="--data_dir=FILE.csv, or a folder with train.csv and test.csv",
+    ),
+    "breast_cancer": Entry("scikit-learn's measurements of cell nuclei", "30"),
+    "wine": Entry("scikit-learn's measurements of wines", "13"),
+    "diabetes": Entry("scikit-learn's measurements of patients", "10"),
 }  # fmt: skip
 
 

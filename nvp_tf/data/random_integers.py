@@ -11,20 +11,23 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _SCRAMBLES = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
 
-def random_integers(seed: tf.Tensor, stream: int, bound: int) -> tf.Tensor:
+def random_integers(seed: tf.Tensor, stream: int | range, bound: int) -> tf.Tensor:
     """Integers in [0, bound), uniform to within bound / 2**31.
 
     Args:
       seed: int64 [n, 2], one pair an integer.
-      stream: draws of different streams from the same seed are independent.
+      stream: draws of different streams from the same seed are independent; of several, each gives a column.
       bound: at most 2**31.
 
     Returns:
-      int64 [n].
+      int64 [n], or [n, streams].
     """
     words = tf.bitcast(seed, tf.uint64)
-    bits = tf.constant(stream, tf.uint64)
-    for word in (words[:, 0], words[:, 1]):
+    if isinstance(stream, range):
+        bits, parts = tf.constant(list(stream), tf.uint64), (words[:, :1], words[:, 1:])
+    else:
+        bits, parts = tf.constant(stream, tf.uint64), (words[:, 0], words[:, 1])
+    for word in parts:
         bits = _mix(_mix(bits) ^ word)
     return tf.cast(_right(bits, 33), tf.int64) % bound
 

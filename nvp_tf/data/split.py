@@ -28,7 +28,7 @@ class Split:
           seed: int64 [n, 2], one pair an example; whatever is random about an example depends on it alone.
 
         Returns:
-          uint8 [n, height, width, channels], or float32 [n, dimensions].
+          uint8 [n, height, width, channels], or float32 or float64 [n, dimensions].
         """
         raise NotImplementedError
 
@@ -49,7 +49,7 @@ class DataSet:
 
 
 class ArraySplit(Split):
-    """An array in memory: [size, *event_shape], uint8 or float32."""
+    """An array in memory: [size, *event_shape], uint8, float32 or float64."""
 
     def __init__(self, array: np.ndarray | tf.Tensor) -> None:
         self.size = len(array)

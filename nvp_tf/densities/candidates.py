@@ -65,7 +65,7 @@ def flows_for(event: Event, dataset: str) -> list[str]:
     if found := own[0] or own[1]:
         return found
     if not event.is_image:
-        return ["realnvp_two_moons"]
+        return ["realnvp_table"]
     small = min(event.shape[:2]) <= 16
     return ["realnvp_digits" if small else "realnvp_fashion_mnist" if event.shape[2] == 1 else "realnvp_photos"]
 
@@ -103,7 +103,8 @@ def _flow_settings(config: Config, event: Event, data: DataConfig) -> FlowSettin
             config, model=dataclasses.replace(config.model, flow=dataclasses.replace(flow, scales=scales))
         )
     made = config.for_data(data, event)
-    return FlowSettings(made.model, made.train)
+    # Every family sees standardized vectors (`Density`).
+    return FlowSettings(dataclasses.replace(made.model, standardization=None), made.train)
 
 
 def changed(settings: Settings, assignments: list[str]) -> Settings:

@@ -23,7 +23,7 @@ from nvp_tf.event import Event
 
 KINDS = ("exact", "bound", "estimate")
 NOISE_SEED = 2018  # of a score's own draws: fixed, so that the same image has the same score
-_NARROW = 1e-6  # a column that varies less is constant
+_NARROW = 8  # a column that varies by no more units in the last place is constant
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class Domain(Event):
             return cls(tuple(event.shape), event.levels)
         rows = examples(dataset.train, 10_000).astype(np.float64)
         scale = rows.std(axis=0)
-        scale = np.where(scale > _NARROW * (1 + np.abs(rows).max(axis=0)), scale, 1.0)
-        return cls(tuple(event.shape), None, tuple(rows.mean(axis=0).tolist()), tuple(scale.tolist()))
+        scale = np.where(scale > _NARROW * np.finfo(event.dtype).eps * np.abs(rows).max(axis=0), scale, 1.0)
+        place = tuple(rows.mean(axis=0).tolist()), tuple(scale.tolist())
+        return cls(tuple(event.shape), None, *place, reals=event.reals, columns=event.columns)
 
     @property
     def log_scale(self) -> float:
@@ -218,8 +219,11 @@ class Density:
         drawn = self._sample(num_samples, seed)
         if self.domain.is_image:
             return tf.cast(tf.clip_by_value(drawn, 0, self.domain.top), tf.uint8)
-        shift, scale = (tf.constant(v, self.dtype) for v in (self.domain.shift, self.domain.scale))
-        return tf.cast(shift + scale * drawn, tf.float32) if self.domain.scale else tf.cast(drawn, tf.float32)
+        drawn = tf.cast(drawn, self._reals)
+        if self.domain.scale:
+            shift, scale = (tf.constant(v, drawn.dtype) for v in (self.domain.shift, self.domain.scale))
+            drawn = shift + scale * drawn
+        return tf.cast(drawn, self.domain.dtype)
 
     def graph_encode(self, x: tf.Tensor) -> tf.Tensor:
         """Latents of raw x."""
@@ -227,12 +231,14 @@ class Density:
 
     def _standardized(self, x: tf.Tensor) -> tf.Tensor:
         """What a family sees of raw x."""
-        x = tf.cast(x, self.dtype)
         if self.domain.is_image:  # a value that the data does not have is scored -inf; here it must not break a table
-            return tf.minimum(x, tf.cast(self.domain.top, self.dtype))
+            return tf.minimum(tf.cast(x, self.dtype), tf.cast(self.domain.top, self.dtype))
         if not self.domain.scale:
-            return x
-        return (x - tf.constant(self.domain.shift, self.dtype)) / tf.constant(self.domain.scale, self.dtype)
+            return tf.cast(x, self.dtype)
+        x = tf.cast(x, self._reals)
+        return tf.cast(
+            (x - tf.constant(self.domain.shift, x.dtype)) / tf.constant(self.domain.scale, x.dtype), self.dtype
+        )
 
     def _scores(self, x: np.ndarray, draws: int | None, seed: int) -> Scores:
         x = self._checked(x)
@@ -250,7 +256,7 @@ class Density:
             raise UserError(f"data is {x.dtype} {x.shape}, expected {expected}")
         if self.domain.is_image and x.size and not 0 <= x.min() <= x.max() <= 255:
             raise UserError(f"images have values {x.min()} to {x.max()}, expected 0 to {self.domain.top}")
-        return x.astype(dtype if self.dtype == "float32" or self.domain.is_image else np.float64)
+        return x.astype(dtype if self.domain.is_image else self._reals)
 
     @functools.cached_property
     def _score_graph(self) -> Callable[[int], Callable]:
@@ -269,8 +275,13 @@ class Density:
         }
 
     @property
+    def _reals(self) -> str:
+        """What raw vectors are looked at in: the finer of their dtype and of the density's."""
+        return "float64" if "float64" in (self.dtype, self.domain.reals) else "float32"
+
+    @property
     def _values(self) -> tf.TensorSpec:
-        dtype = tf.uint8 if self.domain.is_image else self.dtype
+        dtype = tf.uint8 if self.domain.is_image else self._reals
         return tf.TensorSpec((None, *self.domain.shape), dtype)
 
 

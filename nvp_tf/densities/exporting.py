@@ -49,7 +49,7 @@ def export(
     Raises:
       UserError: an answer that differs from the density's by more than its bound.
     """
-    export_dir, examples = Path(export_dir), np.asarray(examples)
+    export_dir, examples = Path(export_dir), np.asarray(examples).astype(density.domain.dtype)
     functions = Signatures(density, Reference(held_out_scores))
 
     def fill(partial: Path) -> dict[str, Any]:
@@ -180,7 +180,10 @@ def compare(density: Density, functions: Signatures, answers: dict[str, np.ndarr
         draws = [density.scores(x[:FEW], 1, NOISE["seed"] + k).value for k in range(NOISE["num_samples"])]
         mean = np.logaddexp.reduce(draws) - np.log(len(draws))
         pairs["log_prob_with_noise"] = (answers["log_prob_with_noise/log_prob"], mean, _nats(mean))
-    differences = {name: gate.largest_gap(found, expected) for name, (found, expected, _) in pairs.items()}
+    units = dict.fromkeys(("sample", "sample again"), domain.scale or 1.0)
+    differences = {
+        name: gate.largest_gap(found, expected, units.get(name, 1.0)) for name, (found, expected, _) in pairs.items()
+    }
     bounds = {name: at_most for name, (_, _, at_most) in pairs.items()}
     for name, difference in differences.items():
         if not difference <= bounds[name]:
@@ -206,6 +209,7 @@ def _model(density: Density, functions: Signatures) -> dict:
         "signatures": sorted(functions.names),
         "event_shape": list(density.domain.shape),
         "levels": density.domain.levels,
+        "columns": list(density.domain.columns),
         "parameters": density.parameters,
         "reference_scores": len(functions.reference.scores),
     }

@@ -35,11 +35,11 @@ class Evaluator:
 
     def __init__(self, flow: Flow, batch_size: int = 100, workers: Sharers | None = None) -> None:
         self.flow, self.batch_size, self.workers = flow, batch_size, workers
-        dtype = tf.uint8 if flow.event.is_image else flow.compute_dtype
+        self._dtype = tf.uint8 if flow.event.is_image else flow.data_dtype
         noise = tf.TensorSpec(flow.event.shape)
         self._log_prob = tf.function(
             lambda x, noise: flow.log_prob(x, noise),
-            input_signature=[tf.TensorSpec((None, *flow.event.shape), dtype), noise],
+            input_signature=[tf.TensorSpec((None, *flow.event.shape), self._dtype), noise],
             autograph=False,  # nothing of it needs to be rewritten, which takes as long as tracing it
         )
 
@@ -58,6 +58,7 @@ class Evaluator:
         batches = evaluation_batches(split, self.batch_size, limit, (index, count))
         for number, x in enumerate(wrap(batches)):
             start = (index + number * count) * self.batch_size
+            x = tf.cast(x, self._dtype)
             rows = np.stack([self._log_prob(x, pattern) for pattern in patterns], axis=1)
             scores[start : start + len(rows)] = rows
         if self.workers:

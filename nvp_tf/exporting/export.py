@@ -48,7 +48,7 @@ def export(
     Raises:
       UserError: an answer that differs from the flow's by more than its bound (`gate.check`).
     """
-    folder = Path(export_dir)
+    folder, examples = Path(export_dir), np.asarray(examples, flow.event.dtype)
 
     def fill(partial: Path) -> dict[str, Any]:
         reference = Reference(held_out_scores)
@@ -58,8 +58,9 @@ def export(
         if tflite:
             from nvp_tf.exporting import lite, lite_gate  # they load the quantizer
 
-            lite.write(signatures, partial)
-            figures["tflite"] = lite_gate.check(flow, reference, partial, examples)
+            single = flow.in_single_precision()
+            lite.write(signatures if single is flow else Signatures(single, reference), partial)
+            figures["tflite"] = lite_gate.check(single, reference, partial, np.asarray(examples, single.event.dtype))
         return (about or {}) | figures
 
     return new_version(folder, fill, ServingBundle(folder, examples, flow.event))
@@ -100,7 +101,8 @@ def export_with(
     """`export`, checked on the first `examples` of a data set's test split, with the scores of its valid split."""
     held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
     scores = Evaluator(flow).log_probs(dataset.valid)
-    return export(flow, export_dir, held_out, scores, {"data": dataset.name} | (about or {}), tflite)
+    of_data = {"data": dataset.name} | ({"columns": list(dataset.event.columns)} if dataset.event.columns else {})
+    return export(flow, export_dir, held_out, scores, of_data | (about or {}), tflite)
 
 
 def _model(flow: Flow, reference: Reference) -> dict[str, Any]:

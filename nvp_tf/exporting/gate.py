@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from nvp_tf.errors import UserError
 from nvp_tf.evaluation.reference import Reference
@@ -20,7 +21,7 @@ from nvp_tf.scoring.contract import DRAW, FEW, NOISE, QUESTIONS, asked
 
 LOG_PROB_BOUND = 1e-3  # nats an example, or 4 units in the last place of a float32 score where that is more
 LATENT_BOUND = 1e-3
-VECTOR_ROUND_TRIP_BOUND = 1e-4  # in the unit of x; integers must come back
+VECTOR_ROUND_TRIP_BOUND = 1e-4  # in the unit of x, or in deviations of what is standardized; integers must come back
 
 
 def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -> dict[str, Any]:
@@ -48,8 +49,8 @@ def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -
         "log_prob": largest_gap(scores, live),
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_seven", "by_one")),
         "latents": largest_gap(answers["encode/latents"], flow.encode(x).numpy()),
-        "round_trip": largest_gap(answers[f"decode/{name}"], x),
-        "sample": largest_gap(answers[f"sample/{name}"], _draw(flow)),
+        "round_trip": largest_gap(answers[f"decode/{name}"], x, flow.units),
+        "sample": largest_gap(answers[f"sample/{name}"], _draw(flow), flow.units),
         "log_prob_with_noise": largest_gap(
             answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:FEW], **NOISE)
         ),
@@ -157,10 +158,10 @@ def _latents(flow: Flow, x: np.ndarray) -> np.ndarray:
     return flow.forward(x, tf.random.stateless_uniform(x.shape, [flow.NOISE_SEED, 1]))[0].numpy()
 
 
-def largest_gap(found: np.ndarray | tf.Tensor, expected: np.ndarray | tf.Tensor) -> float:
-    """The largest absolute difference; 0 where both are the same infinity, nan where one alone is none."""
+def largest_gap(found: np.ndarray | tf.Tensor, expected: np.ndarray | tf.Tensor, units: ArrayLike = 1.0) -> float:
+    """The largest absolute difference, in `units`; 0 where both are the same infinity, nan where one alone is none."""
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if found.shape != expected.shape:
         raise UserError(f"the export answers with shape {found.shape}, expected {expected.shape}")
     with np.errstate(invalid="ignore"):
-        return float(np.where(found == expected, 0.0, np.abs(found - expected)).max(initial=0.0))
+        return float(np.where(found == expected, 0.0, np.abs(found - expected) / units).max(initial=0.0))

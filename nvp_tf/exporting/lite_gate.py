@@ -7,7 +7,6 @@ import numpy as np
 
 from nvp_tf.errors import UserError
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.event import Event
 from nvp_tf.exporting import lite_client
 from nvp_tf.exporting.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, largest_gap, nats_bound
 from nvp_tf.exporting.lite import FILES, FLOAT32
@@ -41,12 +40,11 @@ def check(flow: Flow, reference: Reference, folder: Path, examples: np.ndarray) 
         "latents": flow.encode(x).numpy(),
         "sample": flow.decode(lite_client.draws(flow.dimensions) * lite_client.TEMPERATURE).numpy(),
     }
-    return {name: _check(folder / name, x, live, flow.event, reference) for name in FILES}
+    return {name: _check(folder / name, x, live, flow, reference) for name in FILES}
 
 
-def _check(
-    file: Path, x: np.ndarray, live: dict[str, np.ndarray], event: Event, reference: Reference
-) -> dict[str, Any]:
+def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, reference: Reference) -> dict[str, Any]:
+    event, units = flow.event, flow.units
     told, answers = ask(lite_client.__file__, file, x, asked(LITE_QUESTIONS, event), file.name, _FOREIGN)
     name = event.name
     scores, decoded = answers["log_prob/log_prob"], answers[f"decode/{name}"]
@@ -54,16 +52,18 @@ def _check(
         "log_prob": largest_gap(scores, live["log_prob"]),
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_one", "by_seven")),
         "latents": largest_gap(answers["encode/latents"], live["latents"]),
-        "round_trip": largest_gap(decoded, x),
-        "sample": largest_gap(answers[f"sample/{name}"], live["sample"]),
+        "round_trip": largest_gap(decoded, x, units),
+        "sample": largest_gap(answers[f"sample/{name}"], live["sample"], units),
     }
     nats = nats_bound(LOG_PROB_BOUND, live["log_prob"])
+    # Of vectors far from 0, float32 itself has few digits.
+    rounding = 0.0 if event.is_image else 4 * float((np.spacing(np.abs(x).max(axis=0)) / units).max())
     bounds = {
         "log_prob": nats,
         "log_prob_by_batch": nats,
         "latents": LATENT_BOUND,
-        "round_trip": 0.0 if event.is_image else VECTOR_ROUND_TRIP_BOUND,
-        "sample": 1.0 if event.is_image else LATENT_BOUND,  # a value on a cell's border falls to either side
+        "round_trip": 0.0 if event.is_image else max(VECTOR_ROUND_TRIP_BOUND, rounding),
+        "sample": 1.0 if event.is_image else max(LATENT_BOUND, rounding),  # on a cell's border to either side
     }
     for what, bound in bounds.items():
         bound = bound if file.name == FLOAT32 else float(np.finfo(np.float32).max)

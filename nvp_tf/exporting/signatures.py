@@ -9,8 +9,8 @@
     sample               num_samples, seed, temperature  ->  images
 
 num_samples int32 [], seed int64 [], temperature float32 [], scores and latents float32. Vectors:
-x float32 [n, D] in the place of images, and no bits_per_dim. A row depends on nothing but itself and
-the scalars. A negative seed is a new one in every call.
+x float32 [n, D] in the place of images, float64 where the flow standardizes them, and no bits_per_dim. A row
+depends on nothing but itself and the scalars. A negative seed is a new one in every call.
 """
 
 from collections.abc import Callable

@@ -21,10 +21,10 @@ class Bijective(keras.layers.Layer):
         forward(x) -> (y, log_det),    log_det = log |det dy/dx|
         inverse(y) -> (x, log_det),    log_det = log |det dx/dy| = -(forward's, at x)
 
-    x and y are [n, *event]; log_det is [n], in nats. A subclass writes `_forward` and `_inverse`,
-    and `latent_shape` where the event changes its shape. It is a deterministic function of its
-    arguments and weights: one row of a batch does not depend on the others, except through the
-    batch statistics of training.
+    x and y are [n, *event], x of `data_dtype`, y of `compute_dtype`; log_det is [n], in nats. A subclass
+    writes `_forward` and `_inverse`, and `latent_shape` where the event changes its shape. It is a
+    deterministic function of its arguments and weights: one row of a batch does not depend on the others,
+    except through the batch statistics of training.
 
     Keras builds and casts in `__call__` only, and a method called directly gets neither: so a layer
     is built by `build((None, *event))`, each container building its parts, and both directions
@@ -47,15 +47,20 @@ class Bijective(keras.layers.Layer):
 
     def forward(self, x: tf.Tensor, training: bool = False) -> ValueAndLogDet:
         """x, data side [n, *event_shape] -> (y, log_det). `training`: use and move batch statistics."""
-        return self._forward(self._check(x, self.event_shape, "forward"), training)
+        return self._forward(self._check(x, self.event_shape, self.data_dtype, "forward"), training)
 
     def inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         """y, latent side [n, *latent_shape] -> (x, log_det). Always with running statistics."""
         shape = self.event_shape and self.latent_shape(self.event_shape)
-        return self._inverse(self._check(y, shape, "inverse"))
+        return self._inverse(self._check(y, shape, self.compute_dtype, "inverse"))
 
     def call(self, x: tf.Tensor, training: bool = False) -> ValueAndLogDet:
         return self.forward(x, training)
+
+    @property
+    def data_dtype(self) -> str:
+        """What x is: `compute_dtype`, unless the layer takes more digits than it gives."""
+        return str(self.compute_dtype)
 
     def latent_shape(self, event_shape: Shape) -> Shape:
         """The shape of y for an x of `event_shape`."""
@@ -84,12 +89,12 @@ class Bijective(keras.layers.Layer):
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         raise NotImplementedError
 
-    def _check(self, value: tf.Tensor, expected: Shape | None, direction: str) -> tf.Tensor:
+    def _check(self, value: tf.Tensor, expected: Shape | None, dtype: str, direction: str) -> tf.Tensor:
         if expected is None:
             raise ValueError(f"{self.name}.{direction}: not built, call build((None, *event_shape)) first")
         value = tf.convert_to_tensor(value)
-        if value.dtype != self.compute_dtype:
-            raise ValueError(f"{self.name}.{direction}: dtype is {value.dtype.name}, expected {self.compute_dtype}")
+        if value.dtype != dtype:
+            raise ValueError(f"{self.name}.{direction}: dtype is {value.dtype.name}, expected {dtype}")
         if not value.shape.is_compatible_with((None, *expected)):
             raise ValueError(
                 f"{self.name}.{direction}: shape is {value.shape}, expected (n, {str(expected)[1:-1].rstrip(',')})"
@@ -103,9 +108,9 @@ def build_once(layer: keras.layers.Layer, input_shape: BatchShape | None) -> Non
         layer.build(input_shape)
 
 
-def no_log_det(x: tf.Tensor) -> tf.Tensor:
-    """[n] zeros, the log-determinant of a map that keeps volume."""
-    return tf.zeros(tf.shape(x)[:1], x.dtype)
+def no_log_det(x: tf.Tensor, dtype: str | None = None) -> tf.Tensor:
+    """[n] zeros, the log-determinant of a map that keeps volume; of x's dtype, or another."""
+    return tf.zeros(tf.shape(x)[:1], dtype or x.dtype)
 
 
 def sum_event(value: tf.Tensor) -> tf.Tensor:

@@ -29,6 +29,10 @@ class Chain(Bijective):
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
         return super().from_config(config | {"layers": layers})
 
+    @property
+    def data_dtype(self) -> str:
+        return self.layers[0].data_dtype if self.layers else super().data_dtype
+
     def latent_shape(self, event_shape: Shape) -> Shape:
         for layer in self.layers:
             event_shape = layer.latent_shape(event_shape)
@@ -51,7 +55,7 @@ class Chain(Bijective):
             event_shape = layer.latent_shape(event_shape)
 
     def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
-        total = no_log_det(x)
+        total = no_log_det(x, self.compute_dtype)
         for layer in self.layers:
             x, log_det = layer.forward(x, training)
             total += log_det

@@ -18,6 +18,7 @@ from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
 from nvp_tf.layers.scaling import Scaling
 from nvp_tf.layers.squeeze import Squeeze, Unsqueeze
+from nvp_tf.layers.standardization import Standardization
 from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.priors import PRIORS
@@ -43,6 +44,8 @@ def build(config: ModelConfig, dtype: str = "float32", network_dtype: str | None
         layers.append(Pixels(pixels.levels, pixels.range, pixels.alpha, dtype=dtype, name="pixels"))
     if len(config.event_shape) > 1 and not isinstance(config.flow, RealNVPConfig):
         layers.append(Flatten(dtype=dtype))
+    if config.standardization is not None:
+        layers.append(Standardization(dtype=dtype, name="standardization"))
     if config.whitening is not None:
         layers.append(Whitening(config.whitening.share, dtype=dtype, name="whitening"))
     layers += RECIPES[type(config.flow)](config.flow, config.event_shape, dtype, networks)

@@ -12,6 +12,7 @@ from nvp_tf.event import Event
 from nvp_tf.layers.base import Bijective
 from nvp_tf.layers.chain import Chain
 from nvp_tf.layers.pixels import Pixels
+from nvp_tf.layers.standardization import Standardization
 from nvp_tf.models.fitting import MaximumLikelihood
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.models.priors import Prior
@@ -38,6 +39,8 @@ class Flow(MaximumLikelihood):
 
     Attributes:
       pixels: the `Pixels` layer, or None for vectors.
+      standardization: the `Standardization` layer, or None.
+      data_dtype: what the bijection takes and gives on the side of the data.
       event: the `Event` of an example.
     """
 
@@ -52,7 +55,13 @@ class Flow(MaximumLikelihood):
         self.pixels = first if isinstance(first, Pixels) else None
         self.event_shape = bijector.event_shape
         self.latent_shape = bijector.latent_shape(bijector.event_shape)
-        self.event = Event(self.event_shape, None if self.pixels is None else self.pixels.levels)
+        self.standardization = first if isinstance(first, Standardization) else None
+        self.data_dtype = bijector.data_dtype
+        self.event = Event(
+            self.event_shape,
+            None if self.pixels is None else self.pixels.levels,
+            reals="float32" if self.standardization is None else self.data_dtype,
+        )
         self.dimensions = self.event.dimensions
         self.built = True
 
@@ -74,6 +83,23 @@ class Flow(MaximumLikelihood):
     @property
     def weight_scales(self) -> list[keras.Variable]:
         return self.bijector.weight_scales
+
+    @property
+    def units(self) -> np.ndarray:
+        """[D] or [], what an error of the data is to be divided by: the deviations that vectors were standardized
+        with, otherwise 1."""
+        return np.ones(()) if self.standardization is None else self.standardization.scale
+
+    def in_single_precision(self) -> Self:
+        """A flow of the same weights whose vectors are float32 where these are float64: what a device without float64
+        computes. A value of 1.7e9 is known to 128 there."""
+        if self.standardization is None:
+            return self
+        config = self.get_config()
+        config["bijector"]["config"]["layers"][0]["config"]["data_dtype"] = str(self.compute_dtype)
+        flow = type(self).from_config(config)
+        flow.set_weights(self.get_weights())
+        return flow
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(x, training=training)
@@ -107,7 +133,7 @@ class Flow(MaximumLikelihood):
         x = self._check(x)
         levels = self.event.levels
         all_inside = levels is None or (x.dtype == tf.uint8 and levels == 256)
-        x = tf.cast(x, self.compute_dtype)  # hardly another engine clips or compares uint8
+        x = tf.cast(x, self.data_dtype)  # hardly another engine clips or compares uint8
         v = self.to_reals(x, noise)
         z, log_det = self.bijector.forward(v, training)
         log_prob = self.prior.log_prob(z) + log_det
@@ -186,7 +212,7 @@ class Flow(MaximumLikelihood):
         if self.pixels is not None and not x.dtype.is_integer:
             raise UserError(f"images have dtype {x.dtype.name}, expected integers 0 to {self.pixels.levels - 1}")
         if self.pixels is None and not x.dtype.is_floating:
-            raise UserError(f"vectors have dtype {x.dtype.name}, expected {self.compute_dtype}")
+            raise UserError(f"vectors have dtype {x.dtype.name}, expected {self.data_dtype}")
         if not x.shape.is_compatible_with((None, *self.event_shape)):
             expected = ", ".join(str(side) for side in self.event_shape)
             raise UserError(f"data has shape {x.shape}, expected (n, {expected})")

@@ -177,8 +177,10 @@ class _View(tfp.bijectors.Bijector):
         if not leading.is_fully_defined():
             leading = tf.shape(value)[: -len(shape)]
         flat = tf.reshape(value, tf.concat([[tf.reduce_prod(leading)], shape], axis=0))
+        if direction == "forward":
+            flat = tf.cast(flat, self._layer.data_dtype)  # a TFP bijector has one dtype
         result, log_det = getattr(self._layer, direction)(flat)
-        result = tf.reshape(result, tf.concat([leading, out_shape], axis=0))
+        result = tf.reshape(tf.cast(result, self.dtype), tf.concat([leading, out_shape], axis=0))
         log_det = tf.reshape(log_det, leading)
         result._nvp_tf_run = _Run(self, direction, value, result, log_det)
         self._latest = weakref.ref(result)

@@ -48,10 +48,12 @@ def sample_picture(flow: Drawable, num_samples: int, seed: int = 0, temperature:
 
 
 def density_picture(flow: Drawable, samples: np.ndarray, resolution: int = 300) -> Image.Image:
-    """Samples of a 2-D flow, and its density over the same square."""
+    """Samples of a 2-D flow, and its density over the same square, or rectangle of its units."""
     low, high = np.percentile(samples, [0.5, 99.5], axis=0)
-    centre, reach = (low + high) / 2, 0.65 * (high - low).max()
-    axes_x, axes_y = (np.linspace(c - reach, c + reach, resolution, dtype=np.float32) for c in centre)
+    own_units = flow.event.reals == "float64"  # each axis has its own
+    reach = 0.65 * (high - low if own_units else np.repeat((high - low).max(), 2))
+    centre = (low + high) / 2
+    axes_x, axes_y = np.linspace(centre - reach, centre + reach, resolution).T.astype(flow.event.dtype)
     points = np.stack(np.meshgrid(axes_x, axes_y), axis=-1).reshape(-1, 2)
     density = np.exp(flow.log_prob(points).numpy()).reshape(resolution, resolution)
 
@@ -59,9 +61,14 @@ def density_picture(flow: Drawable, samples: np.ndarray, resolution: int = 300) 
     extent = (axes_x[0], axes_x[-1], axes_y[0], axes_y[-1])
     left.scatter(*samples.T, s=4, alpha=0.5, linewidths=0)
     left.set(
-        title=f"{len(samples)} samples", xlim=extent[:2], ylim=extent[2:], xlabel="x1", ylabel="x2", aspect="equal"
+        title=f"{len(samples)} samples",
+        xlim=extent[:2],
+        ylim=extent[2:],
+        xlabel="x1",
+        ylabel="x2",
+        aspect="auto" if own_units else "equal",
     )
-    image = right.imshow(density, origin="lower", extent=extent, cmap="magma")
+    image = right.imshow(density, origin="lower", extent=extent, cmap="magma", aspect="auto" if own_units else "equal")
     right.set(title="density p(x)", xlabel="x1")
     figure.colorbar(image, ax=right, shrink=0.8)
     return to_picture(figure)

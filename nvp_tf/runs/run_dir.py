@@ -129,7 +129,7 @@ class RunDir:
             self._scores_file.unlink(missing_ok=True)  # of the weights that go
         save_weights(flow, self.path / f"{which}.weights.h5")
 
-    def write_metadata(self, parameters: int, whitening: dict | None) -> None:
+    def write_metadata(self, parameters: int, taken: dict[str, Any]) -> None:
         """What made this run, and what it took from the data: written once, when it starts."""
         import keras
         import tensorflow as tf
@@ -144,7 +144,7 @@ class RunDir:
             "machine": platform.platform(),
             "cores": os.cpu_count(),
         }
-        value = {"parameters": parameters, "whitening": whitening, "versions": versions} | made
+        value = {"parameters": parameters, **taken, "versions": versions} | made
         write_text(self._metadata_file, json_text(value, indent=2) + "\n")
 
     @property

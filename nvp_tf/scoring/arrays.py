@@ -1,6 +1,5 @@
-"""Array files as Items: .npy, .npz, and .csv for vectors. None is read into memory whole."""
+"""Array files as Items: .npy and .npz. None is read into memory whole."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,42 +56,6 @@ def npz_size(file: str | Path, event: Event) -> int:
         except UserError:
             pass
     return sum(sizes)
-
-
-def vectors(file: str | Path, event: Event) -> Iterator[Item]:
-    """Yields the lines of a .csv file of numbers; a first line of words is passed over."""
-    if event.is_image:
-        raise UserError("is a table of numbers, expected images")
-    with open(file, newline="", encoding="utf-8", errors="replace") as lines:
-        rows = csv.reader(lines)
-        number = 0
-        while True:
-            try:
-                row = next(rows, None)
-            except csv.Error as error:
-                yield Item(f"{file}:{number}", error=f"cannot be read: {reason(error)}")
-                return
-            if row is None:
-                return
-            if not row or (rows.line_num == 1 and not any(_is_number(word) for word in row)):
-                continue
-            yield item(event, f"{file}:{number}", _numbers, row)
-            number += 1
-
-
-def _numbers(row: list[str]) -> np.ndarray:
-    wrong = next((word for word in row if not _is_number(word)), None)
-    if wrong is not None:
-        raise UserError(f"has {wrong!r}, expected a number")
-    return np.array([float(word) for word in row])
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _mapped(file: str | Path) -> np.ndarray:

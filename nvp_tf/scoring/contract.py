@@ -120,20 +120,27 @@ def newest_version(model: str | Path) -> Path:
     return folder / str(max(versions))
 
 
-def recorded_levels(version: Path) -> int | None:
-    """The levels of an export's images as its export.json has them; None for vectors, and where there is no such file.
+def recorded(version: Path) -> dict[str, Any]:
+    """What an export's export.json says of its event and its signatures do not.
+
+    Returns:
+      {"levels": of images, None for vectors, "columns": what the entries of a vector are called}; nothing of an export
+      without such a file.
 
     Raises:
       UserError: a damaged one.
     """
     file = version / "export.json"
+    if not file.exists():
+        return {}
     try:
-        levels = json.loads(file.read_text()).get("levels") if file.exists() else None
-        if levels is None or 2 <= levels <= 256:
-            return levels
+        found = json.loads(file.read_text(encoding="utf-8"))
+        levels, columns = found.get("levels"), tuple(found.get("columns") or ())
+        if (levels is None or 2 <= levels <= 256) and all(isinstance(name, str) for name in columns):
+            return {"levels": levels, "columns": columns}
     except (OSError, ValueError, AttributeError, TypeError):
         pass
-    raise UserError(f"{file} is damaged, expected levels from 2 to 256 in it")
+    raise UserError(f"{file} is damaged, expected levels from 2 to 256, or the names of columns, in it")
 
 
 def next_version(model: Path) -> int:

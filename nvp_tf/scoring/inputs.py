@@ -14,14 +14,14 @@ from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
 from nvp_tf.pictures.decoding import Fit
 from nvp_tf.pictures.files import Found, find_files, is_picture_name, no_file
-from nvp_tf.scoring import arrays, pictures, records
+from nvp_tf.scoring import arrays, pictures, records, tables
 from nvp_tf.scoring.items import Item, item
 
 if TYPE_CHECKING:  # a DataSet is of TensorFlow
     from nvp_tf.data.split import DataSet
 
 PICTURE = "picture"
-KINDS = (".npy", ".npz", ".tfrecord", ".parquet", ".csv")  # beside it
+KINDS = (".npy", ".npz", ".tfrecord", ".parquet", ".csv", ".tsv")  # beside it
 _AHEAD = 64  # pictures decoded before they are asked for
 
 
@@ -77,10 +77,12 @@ def read(file: str | Path, event: Event, fit: Fit | None = None) -> Iterator[Ite
                 yield from arrays.npy(file, event)
             case ".npz":
                 yield from arrays.npz(file, event)
-            case ".csv":
-                yield from arrays.vectors(file, event)
+            case ".csv" | ".tsv":
+                yield from tables.rows(file, event)
             case ".tfrecord":
                 yield from records.tfrecord(file, event, fit)
+            case ".parquet" if not event.is_image:
+                yield from tables.rows(file, event)
             case ".parquet":
                 yield from records.parquet(file, event, fit)
             case None:
@@ -97,7 +99,7 @@ def count(files: Iterable[str | Path], event: Event) -> int | None:
     total = 0
     for file in files:
         suffix = kind(file)
-        if suffix in (".tfrecord", ".csv"):
+        if suffix in (".tfrecord", ".csv", ".tsv"):
             return None
         size = sizes.get(suffix) if suffix else None
         try:

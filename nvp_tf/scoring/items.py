@@ -16,7 +16,7 @@ class Item:
     """A value by its name, or the reason why there is none.
 
     name: FILE, or FILE:INDEX.
-    value: uint8 [height, width, channels] or float32 [dimensions]; None where there is an error.
+    value: uint8 [height, width, channels] or float32 or float64 [dimensions]; None where there is an error.
     """
 
     name: str

@@ -12,7 +12,7 @@ from nvp_tf.scoring.scorer import Answers, Refused
 from nvp_tf.scoring.server import Server, Unavailable
 
 _LATER = {408, 429, 500, 502, 503, 504}
-_NAMES = {"DT_UINT8": "uint8", "DT_FLOAT": "float32"}
+_NAMES = {"DT_UINT8": "uint8", "DT_FLOAT": "float32", "DT_DOUBLE": "float64"}
 
 
 class RestServer(Server):

@@ -42,7 +42,7 @@ class Server(ABC):
         self.deadline, self.tries = deadline, tries
         self._connect()
         name, shape, dtype = self._patiently(self._metadata)
-        self.event = Event.of_signature(shape)
+        self.event = Event.of_signature(shape, dtype)
         if (name, dtype) != (self.event.name, self.event.dtype.name):
             raise UserError(f"{model} on {address} takes {dtype} {name} {shape}, expected an export of nvp_tf")
 

@@ -25,7 +25,7 @@ class Divergence(Exception):
 
 def largest_log_det(flow: Flow, batch: dict[str, tf.Tensor]) -> str:
     """The layer to look at after a loss that is not finite; `flow` and `batch` as they were when it was computed."""
-    v = flow.to_reals(batch["x"], batch.get("noise"))
+    v = tf.cast(flow.to_reals(batch["x"], batch.get("noise")), flow.data_dtype)
     sizes = [(float(tf.reduce_max(tf.abs(log_det))), name) for name, log_det in flow.bijector.log_dets(v, True)]
     # A NaN is the largest: it compares as False with everything.
     size, name = max(sizes, key=lambda pair: (math.isnan(pair[0]), pair[0]))

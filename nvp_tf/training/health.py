@@ -33,8 +33,8 @@ class Health:
         self.measured = flow if config.train.network_dtype == "float32" else build(config.model)
         x = next(iter(evaluation_batches(split, EXAMPLES, EXAMPLES)))
         discrete = flow.event.is_image
-        self.v = tf.cast(flow.to_reals(x, flow.CELL_CENTRE), flow.compute_dtype)
-        self.unit = 1.0 if discrete else float(np.std(self.v)) or 1.0
+        self.v = tf.cast(flow.to_reals(x, flow.CELL_CENTRE), flow.data_dtype)
+        self.unit = 1.0 if discrete or flow.standardization else float(np.std(self.v)) or 1.0
         self.bounds = {"round_trip_error": PIXEL_BOUND if discrete else VECTOR_BOUND, "log_det_error": LOG_DET_BOUND}
         self._both_ways = tf.function(self._there_and_back, autograph=False)
 
@@ -47,7 +47,8 @@ class Health:
         if self.measured is not self.flow:
             self.measured.set_weights(self.flow.get_weights())
         # NumPy's maximum, which is NaN where a part is.
-        round_trip, log_det = (float(np.max(np.abs(error))) for error in self._both_ways(self.v))
+        there_and_back, both = self._both_ways(self.v)
+        round_trip, log_det = (float(np.max(np.abs(e))) for e in (there_and_back / self.measured.units, both))
         bits = log_det / (self.flow.dimensions * math.log(2))
         return {"round_trip_error": round_trip / self.unit, "log_det_error": bits}
 

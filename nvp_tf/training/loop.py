@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 import keras
@@ -24,11 +24,14 @@ from nvp_tf.training.divergence import Diverged, Divergence, check_score, larges
 from nvp_tf.training.health import Health
 from nvp_tf.training.narration import Narration, introduction, memory_gigabytes
 from nvp_tf.training.records import NoRecords, Records
+from nvp_tf.training.standardization import fit_standardization
 from nvp_tf.training.state import TrainingState
 from nvp_tf.training.steps import Calls, steps_of_a_call
 from nvp_tf.training.stopping import Stopping
 from nvp_tf.training.utilization import Utilization
 from nvp_tf.training.whitening import fit_whitening
+
+_TAKEN = {"standardization": fit_standardization, "whitening": fit_whitening}  # whitening sees what is standardized
 
 
 class Training:
@@ -92,18 +95,20 @@ class Training:
             return self._report()
 
     def _begin_run(self) -> None:
-        whitening = self.workers.from_chief(
-            lambda: fit_whitening(
-                self.state.flow,
-                self.dataset.train,
-                wrap=lambda batches: self._stoppable(self.told.batches(batches, "whitening")),
-            )
+        taken = self.workers.from_chief(
+            lambda: {
+                name: fit(self.state.flow, self.dataset.train, wrap=self._watched(name)) for name, fit in _TAKEN.items()
+            }
         )
         self.workers.set_as_chief(self.state.everything)
         self.state.start_average()
         self.progress.untrained = self.evaluator.evaluate(self.dataset.valid, limit=100)["log_prob"]
-        self.records.begin(self.state.flow.parameters, whitening)
+        self.records.begin(self.state.flow.parameters, taken | {"data": self.dataset.about})
         self._save()
+
+    def _watched(self, name: str) -> Callable[[Iterable], Iterable]:
+        """Batches with a bar of that name, up to a signal."""
+        return lambda batches: self._stoppable(self.told.batches(batches, name))
 
     def _go_on(self) -> None:
         """Steps from where `progress` stands to the last one, with their evaluations and checkpoints."""

@@ -110,6 +110,7 @@ def introduction(
     """What is trained on what, for how long, where, and after which step it goes on; None for a new run."""
     train = config.train
     epochs = train.steps * train.batch_size / data.train.size
+    dropped = data.about.get("rows_dropped", 0)
     device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU, {os.cpu_count()} cores"
     return (
         f"{config.model.flow.kind} of {parameters:,} parameters on {data.name}: "
@@ -119,6 +120,7 @@ def introduction(
         + (f" in each of {workers} workers" if workers > 1 else "")
         + f"), into {run_dir}"
         + (f"; goes on after step {step:,}" if step is not None else "")
+        + (f"\n{dropped:,} rows with missing values were dropped" if dropped else "")
     )
 
 

@@ -35,10 +35,10 @@ class Records:
         self.run, self.checkpoints = run, run.checkpoints(keep)
         self.begun, self.saved_step, self.saved_at = False, 0, time.monotonic()
 
-    def begin(self, parameters: int, whitening: dict | None) -> None:
+    def begin(self, parameters: int, taken: dict[str, Any]) -> None:
         """What made the run, and what it took from the data."""
         with self._writing(0):
-            self.run.write_metadata(parameters, whitening)
+            self.run.write_metadata(parameters, taken)
 
     def load(self, variables: Sequence[keras.Variable], evaluated: bool = False) -> Progress | None:
         """Sets the variables to the newest checkpoint that is whole (`Checkpoints.load`)."""
@@ -109,7 +109,7 @@ class Records:
 class NoRecords(Records):
     """Of a worker that is not the chief: what it would write, the chief writes."""
 
-    def begin(self, parameters: int, whitening: dict | None) -> None:
+    def begin(self, parameters: int, taken: dict[str, Any]) -> None:
         pass
 
     def save(self, variables: Sequence[keras.Variable], progress: Progress) -> None:

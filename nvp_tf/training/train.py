@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from nvp_tf.config.schema import Config
+from nvp_tf.data.columns import check_columns
 from nvp_tf.data.pipeline import check_batch_size
 from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError
@@ -38,7 +39,8 @@ def train(
       The test split's figures (`Evaluator.evaluate`), with steps, minutes, parameters and paths.
 
     Raises:
-      UserError: data of another shape, a folder of another run or of one that is being trained, a full disk.
+      UserError: data of another shape or with a column that never varies, a folder of another run or of one that is
+        being trained, a full disk.
       Diverged: after `config.train.rollbacks` times with a lower rate.
       KeyboardInterrupt: after Ctrl-C; its kind `ResumeLater` after SIGTERM. The state is saved. Of that the kind
         `WorkerLost` where another worker ended.
@@ -56,6 +58,7 @@ def train(
         _check_same(config, dataset, workers)
         if not workers.chief:
             return Training(config, dataset, RunDir(run_dir), strategy, workers, progress).fit()
+        check_columns(dataset)
         run = RunDir.create(run_dir, config)
         with run.locked():
             return Training(config, dataset, run, strategy, workers, progress).fit()

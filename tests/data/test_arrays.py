@@ -34,7 +34,7 @@ def test_held_out_splits_partition_the_array(train, levels, shape):
     assert data.event.levels == (levels if len(shape) == 3 else None)
     parts = [everything(split) for split in (data.train, data.valid, data.test)]
     assert [len(part) for part in parts] == [16, 2, 2]
-    expected = train.astype(np.uint8 if len(shape) == 3 else np.float32).reshape(20, *shape)
+    expected = train.astype(np.uint8 if len(shape) == 3 else train.dtype).reshape(20, *shape)
     assert sorted(x.tobytes() for part in parts for x in part) == sorted(x.tobytes() for x in expected)
     assert (everything(from_arrays(train, levels=levels).test) == parts[2]).all()
 
@@ -63,7 +63,7 @@ def test_given_splits_are_kept_as_they_are():
         (vectors() * np.nan, {}, "has NaN or infinite values"),
         (vectors() * 1e300, {}, "has NaN or infinite values"),
         (images(), {"test": images(shape=(4, 5, 1))}, r"arrays.test has examples of uint8 \(4, 5, 1\), expected uint8"),
-        (images(), {"valid": vectors()}, "arrays.valid has examples of float32"),
+        (images(), {"valid": vectors()}, "arrays.valid has examples of float64"),
         (images(2), {}, "arrays.train has 2 examples, expected at least 3"),
     ],
 )

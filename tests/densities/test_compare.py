@@ -136,7 +136,7 @@ def test_measures_of_a_bound():
 def test_flows_for_a_data_set():
     assert candidates.flows_for(Event((8, 8, 1), 17), "digits") == ["nice_digits", "realnvp_digits"]
     assert candidates.flows_for(Event((32, 32, 3), 256), "cifar10") == ["nice_cifar10", "realnvp_cifar10"]
-    assert candidates.flows_for(Event((5,)), "npz") == ["realnvp_two_moons"]
+    assert candidates.flows_for(Event((5,)), "npz") == ["realnvp_table"]
     assert candidates.flows_for(Event((9, 9, 1), 256), "npz") == ["realnvp_digits"]
     found = candidates.candidates(Event((9, 7, 1), 256), DataConfig("npz"), [], [])
     by_name = {candidate.name: candidate for candidate in found}

@@ -24,7 +24,7 @@ def run_dir(tmp_path, monkeypatch):
     model = MODELS["nice_image"].config
     made = RunDir.create(tmp_path / "run", Config(model, DataConfig("digits"), TrainConfig()))
     made.save_flow(randomize(build(model), 1, 0.3), "best")
-    made.write_metadata(1234, None)
+    made.write_metadata(1234, {})
     rows = [(10, 2.5, -12.0, 2.875), (20, 5.0, -11.0, 2.625), (30, 7.5, -11.5, 2.75)]
     names = ("step", "minutes", "valid_log_prob", "valid_bits_per_dim")
     made.write_metrics([dict(zip(names, row, strict=True)) for row in rows])

@@ -16,7 +16,7 @@ from servers import addresses, stand_in
 
 from nvp_tf.errors import UserError
 from nvp_tf.scoring.connect import connect
-from nvp_tf.scoring.contract import recorded_levels
+from nvp_tf.scoring.contract import recorded
 from nvp_tf.scoring.saved_model import SavedModel
 from nvp_tf.scoring.scorer import Refused
 from nvp_tf.scoring.table import incomplete
@@ -162,7 +162,7 @@ def test_models_that_are_not_ours(tmp_path):
     for text in ('{"levels": 300}', '{"levels": "17"}', "[]", "{"):
         (tmp_path / "foreign" / "export.json").write_text(text)
         with pytest.raises(UserError, match=r"export.json is damaged, expected levels from 2 to 256"):
-            recorded_levels(tmp_path / "foreign")
+            recorded(tmp_path / "foreign")
     for name in ("truncated", "flipped", "foreign"):
         with pytest.raises(UserError, match="is not a whole export of nvp_tf"):
             SavedModel(tmp_path / name)

@@ -15,6 +15,7 @@ from nvp_tf.config.schema import (
     NICEConfig,
     PixelsConfig,
     RealNVPConfig,
+    StandardizationConfig,
     VectorRealNVPConfig,
     WhiteningConfig,
 )
@@ -29,6 +30,7 @@ from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
 from nvp_tf.layers.scaling import Scaling
 from nvp_tf.layers.squeeze import Squeeze, Unsqueeze
+from nvp_tf.layers.standardization import Standardization
 from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.build import build
 from nvp_tf.models.priors import Logistic, Normal
@@ -174,6 +176,7 @@ LAYERS = {
     "batch_norm_channel": case(lambda: BatchNormalization(CHANNEL, momentum=0.5, **F64), (2, 2, 4)),
     "flatten": case(lambda: Flatten(**F64), (2, 3, 2), keeps_volume=True),
     "whitening": case(lambda: Whitening(**F64), (5,)),
+    "standardization": case(lambda: Standardization(**F64), (4,)),
     "pixels_unit": case(lambda: Pixels(17, alpha=0.0, **F64), (2, 2, 1), 0, 17),
     "pixels_symmetric": case(lambda: Pixels(256, "symmetric", alpha=0.0, **F64), (3,), 0, 256),
     "pixels_logit": case(lambda: Pixels(17, **F64), (2, 2, 1), 0, 17),
@@ -207,8 +210,8 @@ PRIORS = {"normal": Normal, "logistic": Logistic}
 class ModelCase(Case):
     """A flow from its config; its inputs are what its bijector takes."""
 
-    def __init__(self, event_shape, flow, pixels=None, prior="normal", whitening=None):
-        config = ModelConfig(event_shape, flow, pixels, prior, whitening)
+    def __init__(self, event_shape, flow, pixels=None, prior="normal", whitening=None, standardization=None):
+        config = ModelConfig(event_shape, flow, pixels, prior, whitening, standardization)
         high = 1 if pixels is None else pixels.levels
         super().__init__(lambda seed: randomize(build(config, "float64"), seed), event_shape, 0, high)
         self.config = config
@@ -240,6 +243,7 @@ MODELS = {
     "nice_symmetric": ModelCase((2, 2, 1), NICE, PixelsConfig(256, "symmetric", 0.0)),
     "nice_whitened": ModelCase((2, 2, 1), NICE, PixelsConfig(17, alpha=0.0), "logistic", WhiteningConfig()),
     "vector": ModelCase((3,), VECTOR),
+    "vector_standardized": ModelCase((3,), VECTOR, standardization=StandardizationConfig()),
     "vector_batch_norm": ModelCase((2,), VectorRealNVPConfig(4, 1, 8, batch_norm=True), prior="logistic"),
     "vector_pixels": ModelCase((2,), VECTOR, P17),
     "realnvp_one_scale": ModelCase((3, 3, 1), RealNVPConfig(scales=1, **SMALL), P17),
@@ -257,6 +261,7 @@ BIJECTORS = LAYERS | {name: BijectorOf(c) for name, c in MODELS.items()}
 # Trainable parameters of each preset: a preset that changes its model is a preset that changes its meaning.
 PRESET_PARAMETERS = {
     "realnvp_two_moons": 35_352,
+    "realnvp_table": 26_514,
     "nice_digits": 33_472,
     "realnvp_digits": 1_237_043,
     "realnvp_photos": 7_875_442,

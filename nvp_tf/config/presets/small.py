@@ -8,6 +8,7 @@ from nvp_tf.config.schema import (
     NICEConfig,
     PixelsConfig,
     RealNVPConfig,
+    StandardizationConfig,
     TrainConfig,
     VectorRealNVPConfig,
 )
@@ -38,6 +39,19 @@ SMALL = {
         ),
         source="thesis figure 5.1, whose settings are not stated",
         measured="log-density -1.036 nats",
+    ),
+    "realnvp_table": Preset(
+        Config(
+            model=ModelConfig(
+                event_shape=(2,), flow=VectorRealNVPConfig(couplings=6), standardization=StandardizationConfig()
+            ),
+            data=DataConfig(name="table"),
+            train=TrainConfig(
+                steps=3000, batch_size=128, learning_rate=5e-4, schedule="cosine", warmup_steps=100, ema_decay=0.99,
+                evaluate_every=50,
+            ),
+        ),
+        source="thesis section 5.1, of vectors in any units",
     ),
     "nice_digits": Preset(
         Config(
