@@ -33,6 +33,7 @@ flags.DEFINE_string("model", None, "The export's folder, or the name that the se
 flags.DEFINE_string("out", None, "The table to write: .csv or .parquet, latents to .npz or .parquet.")
 flags.DEFINE_bool("encode", False, "Write latents instead of scores.")
 flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size and depth.")
+flags.DEFINE_string("feature", None, "The feature of TFRecords, or column of Parquet, that has the image or vector.")
 flags.DEFINE_string("dataset", None, "Score a split of a data set by name, as nvp_tf train has it.")
 flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "Which split of it.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
@@ -62,7 +63,8 @@ def main(*words: str) -> dict[str, Any]:
     if FLAGS.dataset:
         items, total = _split(model.event)
     else:
-        items, total = inputs.stream(files, model.event, FLAGS.fit), inputs.count(files, model.event)
+        items = inputs.stream(files, model.event, FLAGS.fit, FLAGS.feature)
+        total = inputs.count(files, model.event)
     return _all(items, total, model) if FLAGS.out else _one(items, model)
 
 

@@ -26,6 +26,7 @@ flags.DEFINE_string("output", None, "The folder for scores-*, errors-* and summa
 flags.DEFINE_enum("format", "parquet", ["parquet", "csv"], "The kind of the tables.")
 flags.DEFINE_bool("encode", False, "Write latents instead of scores.")
 flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size and depth.")
+flags.DEFINE_string("feature", None, "The feature of TFRecords, or column of Parquet, that has the image or vector.")
 flags.DEFINE_integer("batch_size", 64, "How many are scored at once.", lower_bound=1)
 
 
@@ -44,7 +45,9 @@ def main(*words: str) -> dict[str, Any]:
     model = beam.check(FLAGS.model, FLAGS.input, FLAGS.output)
     cli.quiet_tensorflow()
     start, suffix = time.perf_counter(), f".{FLAGS.format}"
-    summary = beam.run(pipeline, model, FLAGS.input, FLAGS.output, suffix, FLAGS.batch_size, FLAGS.encode, FLAGS.fit)
+    summary = beam.run(
+        pipeline, model, FLAGS.input, FLAGS.output, suffix, FLAGS.batch_size, FLAGS.encode, FLAGS.fit, FLAGS.feature
+    )
     seconds = time.perf_counter() - start
     if not summary["scored"]:
         raise UserError(f"nothing could be scored, {FLAGS.output}/errors-* says why")

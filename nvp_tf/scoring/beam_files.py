@@ -30,27 +30,31 @@ def is_local(path: str) -> bool:
 def find(word: str, limit: int | None = None) -> list[str]:
     """The files that are meant by a file, a folder or a pattern; of a remote one no more than `limit`.
 
-    On the disk as `inputs.find` has them. Elsewhere a folder is a name without a known suffix, and in patterns
-    * stops at a slash and ** does not.
+    On the disk as `inputs.find` has them. Elsewhere, where only names tell, a folder is a name without a known suffix
+    or the ending of a shard, and in patterns * stops at a slash and ** does not.
 
     Raises:
       UserError: there is none.
     """
     if is_local(word):
         return inputs.find([word])
-    if inputs.kind(word) or any(sign in word for sign in "*?["):
+    if _is_input(word) or any(sign in word for sign in "*?["):
         found = _matches(word, limit)
     else:
-        found = [path for path in _matches(f"{word.rstrip('/')}/**", limit) if inputs.kind(path)]
+        found = [path for path in _matches(f"{word.rstrip('/')}/**", limit) if _is_input(path)]
     if not found:
         raise UserError(f"{word} is not there, expected a file, a folder or a pattern of files")
     return found
 
 
-def read(path: str, event: Event, fit: bool = False) -> Iterator[Item]:
+def _is_input(path: str) -> bool:
+    return inputs.is_shard(path) or inputs.kind(path) is not None
+
+
+def read(path: str, event: Event, fit: bool = False, feature: str | None = None) -> Iterator[Item]:
     """Yields the Items of one file as `inputs.read` does; a copy does not show in names and errors."""
     if is_local(path):
-        yield from inputs.read(path, event, fit)
+        yield from inputs.read(path, event, fit, feature)
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = os.path.join(folder, posixpath.basename(path))
@@ -59,7 +63,7 @@ def read(path: str, event: Event, fit: bool = False) -> Iterator[Item]:
         except Exception as error:  # each file system has its own
             yield Item(path, error=f"cannot be fetched: {reason(error)[:200]}")
             return
-        for item in inputs.read(copy, event, fit):
+        for item in inputs.read(copy, event, fit, feature):
             name, why = path + item.name.removeprefix(copy), item.error.replace(copy, path)
             yield dataclasses.replace(item, name=name, error=why)
 

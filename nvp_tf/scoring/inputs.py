@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
 from nvp_tf.pictures.files import SUFFIXES
-from nvp_tf.scoring import arrays, pictures, records
+from nvp_tf.scoring import arrays, contents, pictures, records
 from nvp_tf.scoring.items import Item, item
 
 if TYPE_CHECKING:  # a DataSet is of TensorFlow
     from nvp_tf.data.split import DataSet
 
 KINDS = (*SUFFIXES, ".npy", ".npz", ".tfrecord", ".parquet", ".csv")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _AHEAD = 64  # pictures decoded before they are asked for
 
 
@@ -45,19 +47,26 @@ def find(words: Iterable[str]) -> list[str]:
 
 
 def kind(file: str | Path) -> str | None:
-    """The suffix that says how a file is read; of a shard such as x.tfrecord-00001-of-00010 .tfrecord."""
-    name = os.path.basename(file).lower().removesuffix(".gz")
+    """The suffix that says how a file is read: of its name, such as .tfrecord of x.tfrecord-00001-of-00010, or else
+    of its content; None where neither tells."""
+    name = _SHARD.sub("", os.path.basename(file).lower()).removesuffix(".gz")
     if ".tfrecord" in name:
         return ".tfrecord"
-    return next((suffix for suffix in KINDS if name.endswith(suffix)), None)
+    return next((suffix for suffix in KINDS if name.endswith(suffix)), None) or contents.suffix(file)
 
 
-def read(file: str | Path, event: Event, fit: bool = False) -> Iterator[Item]:
+def is_shard(file: str | Path) -> bool:
+    """Whether a file is called one of several, such as train-00001-of-00010."""
+    return _SHARD.search(os.fspath(file)) is not None
+
+
+def read(file: str | Path, event: Event, fit: bool = False, feature: str | None = None) -> Iterator[Item]:
     """Yields the Items of one file, in order.
 
     Args:
       event: what the model takes.
       fit: bring pictures to its size and depth (`pictures.read`).
+      feature: of records, or the column of Parquet, that has the value; None for the one of a common name.
     """
     try:
         match kind(file):
@@ -68,11 +77,11 @@ def read(file: str | Path, event: Event, fit: bool = False) -> Iterator[Item]:
             case ".csv":
                 yield from arrays.vectors(file, event)
             case ".tfrecord":
-                yield from records.tfrecord(file, event, fit)
+                yield from records.tfrecord(file, event, fit, feature)
             case ".parquet":
-                yield from records.parquet(file, event, fit)
+                yield from records.parquet(file, event, fit, feature)
             case None:
-                raise UserError(f"is of no known kind, expected one of {', '.join(KINDS)}")
+                raise UserError(f"is of no known kind, by its name or content, expected one of {', '.join(KINDS)}")
             case _:
                 yield item(event, str(file), pictures.read, file, event, fit)
     except (UserError, OSError) as error:
@@ -95,11 +104,11 @@ def count(files: Iterable[str | Path], event: Event) -> int | None:
     return total
 
 
-def stream(files: Iterable[str | Path], event: Event, fit: bool = False) -> Iterator[Item]:
-    """Yields the Items of all files, in order; pictures are decoded by several threads."""
+def stream(files: Iterable[str | Path], event: Event, fit: bool = False, feature: str | None = None) -> Iterator[Item]:
+    """Yields the Items of all files, in order, as `read` does; pictures are decoded by several threads."""
 
     def whole(file: str | Path) -> list[Item]:
-        return list(read(file, event, fit))
+        return list(read(file, event, fit, feature))
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         ahead: deque[Future[list[Item]]] = deque()
@@ -112,7 +121,7 @@ def stream(files: Iterable[str | Path], event: Event, fit: bool = False) -> Iter
                 else:
                     while ahead:
                         yield from ahead.popleft().result()
-                    yield from read(file, event, fit)
+                    yield from read(file, event, fit, feature)
             while ahead:
                 yield from ahead.popleft().result()
         finally:
