@@ -26,7 +26,7 @@ def choice(default: str, *options: str) -> str:
 class Section:
     """A part of a config: checks its own ranges when made, and again when changed.
 
-    complete: whether JSON must give every key, or may leave some to their defaults.
+    complete: whether JSON must give every key, or may leave those that have defaults to them.
     kind: what tells it from the other sections that may stand in its place; only such sections have it.
     """
 
@@ -95,11 +95,12 @@ def _decode_section(cls: type[Section], value: object, where: str) -> Section:
         raise UserError(f"{where} is {value!r}, expected an object with keys")
     hints = typing.get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]
+    needed = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
     for key in value:
         if key not in names:
             raise UserError(f"{where} has the unknown key {key!r}, expected {', '.join(names)}")
     for name in names:
-        if name not in value and cls.complete:
+        if name not in value and (cls.complete or name in needed):
             raise UserError(f"{where} lacks the key {name!r}")
     parts = {name: decode(hints[name], value[name], f"{where}.{name}") for name in names if name in value}
     try:

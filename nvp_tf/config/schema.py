@@ -135,9 +135,16 @@ class ModelConfig(Section):
 
 @dataclass(frozen=True)
 class DataConfig(Section):
-    """A data set by name, where its files lie, and how training examples are augmented."""
+    """A data set by name, where its files lie, and how training examples are augmented.
 
-    of_folder: ClassVar[tuple[str, ...]] = ("size", "resize", "crop", "crops", "grey")  # keys that no other set takes
+    A config.json may lack keys of this section that have defaults: it was written before they were there.
+    """
+
+    complete: ClassVar[bool] = False
+    only: ClassVar[dict[str, tuple[str, ...]]] = {  # keys that no other data set takes
+        "folder": ("size", "resize", "crop", "crops", "grey"),
+        "npz": ("array", "held_out", "channels"),
+    }
     name: str
     data_dir: str | None = None
     flips: bool = False  # random horizontal flips of training images
@@ -147,13 +154,17 @@ class DataConfig(Section):
     crop: str = choice("centre", "centre", "random")  # random: another place each time
     crops: int = number(1, 1, 100_000)  # examples an image in an epoch, and in each held-out split
     grey: bool = False
+    # Which arrays of a file are meant, where their names do not tell.
+    array: str | None = None  # the one to train on
+    held_out: str | None = None  # the one to test on, or VALID,TEST
+    channels: str = choice("", "", "first", "last")  # of images, [n, c, h, w] or [n, h, w, c]; "": refused if in doubt
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.name != "folder":
-            for f in dataclasses.fields(self):
-                if f.name in self.of_folder and getattr(self, f.name) != f.default:
-                    raise UserError(f"{f.name} is {getattr(self, f.name)!r}, expected none: only folder takes it")
+        owners = {key: name for name, keys in self.only.items() if name != self.name for key in keys}
+        for f in dataclasses.fields(self):
+            if f.name in owners and getattr(self, f.name) != f.default:
+                raise UserError(f"{f.name} is {getattr(self, f.name)!r}, expected none: only {owners[f.name]} takes it")
         if 0 < self.resize < self.size:
             raise UserError(f"resize is {self.resize}, expected 0 or at least the size, {self.size}")
         if self.crops > 1 and self.crop != "random":
