@@ -194,7 +194,7 @@ def test_the_command():
     assert {"serving", "engines"} <= set(figures("benchmark", "--list")["workloads"])
     refused = {
         "expected a workload's name": [],
-        "workload is 'speed', expected one of curvature, digits,": ["speed"],
+        "workload is 'speed', expected one of curvature, densities, digits,": ["speed"],
         "workload serving needs --run_dir": ["serving", "--model=x"],
         "workload serving takes no --against": ["serving", "--against=torch"],
         "workload engines takes no --rounds": ["engines", "--rounds=3"],

@@ -218,8 +218,19 @@ def test_clusters():
     """Slurm's nodes in its own order, which is that of its tasks."""
     assert find_cluster(SLURM) == Cluster(("n9:23456", "n9:23457", "n10:23456", "n10:23457", "a1:23456"), 3)
     assert find_cluster(SLURM | {"TF_CONFIG": json.dumps(TASKS)}) == Cluster(("a:1", "b:2", "[::1]:3"), 2)
-    chief = TASKS | {"task": {"type": "chief", "index": 0}}
-    assert find_cluster({"TF_CONFIG": json.dumps(chief)}).index == 0
+
+
+def test_slurm_as_tensorflow_reads_it(monkeypatch):
+    """Its resolver sorts nodes by name, which srun does not, and believes any rank: it is held to names in order."""
+    sorted_nodes = {"SLURM_STEP_NODELIST": "a1,n[09-10]", "SLURM_STEP_TASKS_PER_NODE": "1,2(x2)"}
+    for key, value in (SLURM | sorted_nodes | {"SLURM_STEP_NUM_TASKS": "5"}).items():
+        monkeypatch.setenv(key, value)
+    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        port_base=23456, gpus_per_node=2, gpus_per_task=1, auto_set_gpu=False
+    )
+    ours = find_cluster(SLURM | sorted_nodes)
+    assert list(ours.addresses) == resolver.cluster_spec().as_dict()["worker"]
+    assert resolver.get_task_info() == ("worker", ours.index)
 
 
 def tasks(**changes):

@@ -32,7 +32,7 @@ def load(config, batch, train):
     def function(graph, flow, *arguments, steps=1):
         operations = flop.count(graph.get_concrete_function(*arguments).graph)
         about = {
-            "parameters": sum(variable.shape.num_elements() for variable in flow.trainable_variables),
+            "parameters": flow.parameters,
             "flop": [steps * operations[kind] for kind in flop.KINDS],
             "steps": steps,
         }

@@ -17,6 +17,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.flatness.theorems.registry import THEOREMS
 
 POSITIONAL = 1
+EXAMPLES = 512
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "A .keras file; its loss is the compiled one, or --loss.")
 flags.DEFINE_string("data", None, "An .npz file with x and y, under the names that people give them.")
@@ -24,7 +25,9 @@ flags.DEFINE_string("loss", None, "A Keras loss by its name, such as mean_square
 flags.DEFINE_string("run_dir", None, "A run's folder: its best weights, its training split.")
 flags.DEFINE_string("data_dir", None, "Where the run's data is, if not where it was in training.")
 flags.DEFINE_string("out", None, "The folder of a report; for `density` a picture.")
-flags.DEFINE_integer("examples", 512, "How many examples are measured.", lower_bound=1)
+flags.DEFINE_integer(
+    "examples", None, "How many examples are measured; else 512, or what fits into --minutes.", lower_bound=1
+)
 flags.DEFINE_float("minutes", 15.0, "What a report may take at most, by its own estimate.", lower_bound=0.01)
 flags.DEFINE_float("times", 1e4, "How much sharper the sharper twin is, by its largest eigenvalue.", lower_bound=1.0)
 flags.DEFINE_string("write", None, "Also write the sharper model: a .keras file; of a run, a .weights.h5 file.")
@@ -71,18 +74,25 @@ def report() -> dict:
     cli.quiet_tensorflow()
     from nvp_tf import markdown
     from nvp_tf.flatness import report_data, report_files, report_page
+    from nvp_tf.flatness.kept import examples_kept
     from nvp_tf.flatness.report import ITSELF, SHARPER, Report
 
-    if FLAGS.run_dir:
-        source = report_data.of_run(FLAGS.run_dir, FLAGS.examples, FLAGS.seed, FLAGS.data_dir)
-    else:
-        source = report_data.of_file(FLAGS.model, FLAGS.data, FLAGS.examples, FLAGS.loss, FLAGS.seed)
+    def of(examples: int) -> report_data.Source:
+        if FLAGS.run_dir:
+            return report_data.of_run(FLAGS.run_dir, examples, FLAGS.seed, FLAGS.data_dir)
+        return report_data.of_file(FLAGS.model, FLAGS.data, examples, FLAGS.loss, FLAGS.seed)
+
+    out = Path(FLAGS.out or f"{Path(FLAGS.run_dir or FLAGS.model).absolute().stem}_flatness")
+    source = of(FLAGS.examples or examples_kept(out) or EXAMPLES)
     write = report_files.check_write(FLAGS.write, source) if FLAGS.write else None
     name = source.path.absolute().name
     if FLAGS.page:
         markdown.around(FLAGS.page, *report_page.marks(name))
-    out = Path(FLAGS.out or f"{source.path.absolute().stem}_flatness")
-    made = Report(source, out, times=FLAGS.times, minutes=FLAGS.minutes, seed=FLAGS.seed, say=say)
+    options = {"times": FLAGS.times, "minutes": FLAGS.minutes, "seed": FLAGS.seed, "say": say}
+    made = Report(source, out, **options)
+    if FLAGS.examples is None and made.fitting < len(source.x):
+        source = of(made.fitting)
+        made = Report(source, out, **options)
     try:
         results: dict[str, Any] = made.run()
     except KeyboardInterrupt:

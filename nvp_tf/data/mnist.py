@@ -28,11 +28,17 @@ def fashion_mnist(config: DataConfig) -> DataSet:
 
 def _load(name: str, data_dir: str | None) -> DataSet:
     folders = [data_dir] if data_dir else CATALOGUE[name].places
-    arrays = next((found for folder in folders if (found := _from_idx(name, Path(folder)))), None)
+    arrays = next((found for folder in folders if (found := _from_idx(name, _nearest(name, folder)))), None)
     if arrays is None:
         return builder_images(name, prepared_builder(name, data_dir), held_out=_VALID)
     train, test = arrays
     return published_arrays(name, train, test, held_out=_VALID)
+
+
+def _nearest(name: str, folder: str) -> Path:
+    """The folder, or that below it which has the training images."""
+    there = CATALOGUE[name].published(folder)
+    return there[1].parent if there else Path(folder)
 
 
 def _from_idx(name: str, folder: Path) -> tuple[np.ndarray, np.ndarray] | None:

@@ -10,6 +10,7 @@ from nvp_tf.config.presets.registry import PRESETS, SMALL, get_preset
 from nvp_tf.config.schema import Config, DataConfig, RealNVPConfig
 from nvp_tf.densities import registry
 from nvp_tf.densities.flow import FlowSettings
+from nvp_tf.densities.presets import DENSITY_PRESETS
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
 
@@ -29,8 +30,8 @@ class Candidate:
 
 
 def names() -> list[str]:
-    """What `candidates` takes: every family but the flow's, and every preset, which is one."""
-    return [name for name in registry.names() if name != FLOW] + list(PRESETS)
+    """What `candidates` takes: every family but the flow's, presets of families, and every preset of a flow."""
+    return [name for name in registry.names() if name != FLOW] + list(DENSITY_PRESETS) + list(PRESETS)
 
 
 def candidates(event: Event, data: DataConfig, chosen: list[str], assignments: list[str]) -> list[Candidate]:
@@ -54,7 +55,8 @@ def candidates(event: Event, data: DataConfig, chosen: list[str], assignments: l
     for assignment in assignments:
         if assignment.partition(".")[0] not in chosen:
             raise UserError(f"--set={assignment}: expected NAME.key=value with a NAME of {', '.join(chosen)}")
-    return [_candidate(name, event, data, flows[0], assignments) for name in chosen]
+    noise = next((name for name in flows if isinstance(PRESETS[name].config.model.flow, RealNVPConfig)), flows[0])
+    return [_candidate(name, event, data, noise, assignments) for name in chosen]
 
 
 def flows_for(event: Event, dataset: str) -> list[str]:
@@ -68,23 +70,26 @@ def flows_for(event: Event, dataset: str) -> list[str]:
     return ["realnvp_digits" if small else "realnvp_fashion_mnist" if event.shape[2] == 1 else "realnvp_photos"]
 
 
-def _candidate(name: str, event: Event, data: DataConfig, flow: str, assignments: list[str]) -> Candidate:
-    """The candidate of a name."""
+def _candidate(name: str, event: Event, data: DataConfig, noise: str, assignments: list[str]) -> Candidate:
+    """The candidate of a name; noise: the preset of the flow that a classifier is set against."""
     changes = [assignment.partition(".")[2] for assignment in assignments if assignment.startswith(f"{name}.")]
-    family = FLOW if name in PRESETS else name
+    preset = DENSITY_PRESETS.get(name)
+    family = FLOW if name in PRESETS else preset.family if preset else name
     try:
-        settings = _settings(family, name, event, data, flow)
+        settings = _settings(family, name, event, data, noise)
+        if preset:
+            settings = decode(type(settings), encode(settings) | preset.settings, name)
     except UserError as error:
         return Candidate(name, family, None, str(error))
     return Candidate(name, family, changed(settings, changes))
 
 
-def _settings(family: str, name: str, event: Event, data: DataConfig, flow: str) -> Section:
+def _settings(family: str, name: str, event: Event, data: DataConfig, noise: str) -> Section:
     if family == FLOW:
         return _flow_settings(get_preset(name).config, event, data)
     cls: Any = registry.get(family).Settings
     needs_noise = any(f.name == "noise" and f.type in (FlowSettings, "FlowSettings") for f in dataclasses.fields(cls))
-    return cls(noise=_flow_settings(get_preset(flow).config, event, data)) if needs_noise else cls()
+    return cls(noise=_flow_settings(get_preset(noise).config, event, data)) if needs_noise else cls()
 
 
 def _flow_settings(config: Config, event: Event, data: DataConfig) -> FlowSettings:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import DataSet
@@ -110,7 +109,7 @@ def _model(flow: Flow, reference: Reference) -> dict[str, Any]:
         "event_shape": list(flow.event.shape),
         "levels": flow.event.levels,
         "prior": type(flow.prior).__name__.lower(),
-        "parameters": sum(int(tf.size(weight)) for weight in flow.trainable_variables),
+        "parameters": flow.parameters,
         "reference_scores": len(reference.scores),
     }
 

@@ -9,6 +9,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.files import json_text, read_json, write_text
 
 Json: TypeAlias = Any  # what JSON holds
+FILE = "measures.json"
 
 
 class Kept:
@@ -22,7 +23,7 @@ class Kept:
     def __init__(self, file: Path, made_of: dict) -> None:
         self.file = Path(file)
         self.values: dict[str, Json] = {}
-        before = self._read()
+        before = _read(self.file)
         self.taken_up = before.get("made_of") == made_of
         if self.taken_up:
             self.values = before["results"]
@@ -38,10 +39,16 @@ class Kept:
     def write(self) -> None:
         write_text(self.file, json_text({"made_of": self.made_of, "results": self.values}, indent=1) + "\n")
 
-    def _read(self) -> dict:
-        if not self.file.is_file():
-            return {}
-        try:
-            return read_json(self.file.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{self.file} is corrupt: {error}; remove it to begin anew") from None
+
+def examples_kept(folder: Path) -> int | None:
+    """How many examples the report that was begun in a folder is of; None without one."""
+    return _read(folder / FILE).get("results", {}).get("about", {}).get("examples")
+
+
+def _read(file: Path) -> dict:
+    if not file.is_file():
+        return {}
+    try:
+        return read_json(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is corrupt: {error}; remove it to begin anew") from None

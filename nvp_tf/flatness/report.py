@@ -12,7 +12,7 @@ import numpy as np
 from nvp_tf.errors import UserError
 from nvp_tf.flatness.curvature import Curvature
 from nvp_tf.flatness.estimate import Estimate
-from nvp_tf.flatness.kept import Json, Kept
+from nvp_tf.flatness.kept import FILE, Json, Kept
 from nvp_tf.flatness.measures import MEASURES, TIERS, Given, Radii, Settings, settings_from
 from nvp_tf.flatness.operators import hessian
 from nvp_tf.flatness.report_data import Source
@@ -26,6 +26,7 @@ from nvp_tf.flatness.twins import flattest, sharper
 
 ITSELF, SHARPER, FLATTEST = "as it is", "sharper", "flattest"
 MODELS = (ITSELF, SHARPER, FLATTEST)
+_FEWEST = 16  # examples that a report is reduced to
 _SHOWN = 64  # examples on which a twin's predictions are held against the model's before it is measured
 _POINTS = 31  # of a slice
 _SHARPNESS = 0.01  # to second order, of the model as it is: for that the balls' radii are made
@@ -43,6 +44,9 @@ class Report:
       minutes: what it may take at most, for which settings are chosen; by the measured time of a product.
       say: takes a line of text.
 
+    Attributes:
+      fitting: how many of the examples fit into `minutes`; a report that was begun before fits.
+
     Raises:
       UserError: as `Curvature` and `Rescaling`, or a model without curvature.
     """
@@ -59,8 +63,9 @@ class Report:
     ) -> None:
         self.source, self.times, self.minutes, self.seed, self.say = source, times, minutes, seed, say
         self.curvatures = {ITSELF: Curvature.of(source.subject, say=say)}
+        self.fitting = self.curvatures[ITSELF].examples
         made_of = {"fingerprint": source.fingerprint, "loss": source.subject.loss.name, "times": times, "seed": seed}
-        self.kept = Kept(Path(out) / "measures.json", made_of)
+        self.kept = Kept(Path(out) / FILE, made_of)
         if self.kept.taken_up:
             say(f"{len(self.kept.values)} results are in {self.kept.file} already")
         self.settings = settings_from(self.kept.get("settings", lambda: dataclasses.asdict(self._affordable())))
@@ -92,8 +97,8 @@ class Report:
                 break
         self.say(f"{tier} settings: as much as {products:.0f} products, about {minutes:.1f} minutes on this machine")
         if minutes > self.minutes:
-            fewer = max(int(curvature.examples * self.minutes / minutes), 1)
-            self.say(f"that is more than {self.minutes:g} minutes: --examples={fewer} would fit")
+            self.fitting = min(max(int(curvature.examples * self.minutes / minutes), _FEWEST), curvature.examples)
+            self.say(f"that is more than {self.minutes:g} minutes: {self.fitting} examples would fit better")
         return dataclasses.replace(settings, seed=self.seed)
 
     def _of_itself(self) -> None:

@@ -67,6 +67,11 @@ class Flow(MaximumLikelihood):
         return super().from_config(config | parts)
 
     @property
+    def parameters(self) -> int:
+        """How many numbers are trained; running statistics and whitening are not."""
+        return sum(math.prod(weight.shape) for weight in self.trainable_weights)
+
+    @property
     def weight_scales(self) -> list[keras.Variable]:
         return self.bijector.weight_scales
 

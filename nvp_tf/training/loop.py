@@ -58,7 +58,7 @@ class Training:
         if found:
             self.records.saved(found)
         flow = self.state.evaluated
-        self.calls = Calls(config, flow.count_params(), strategy.num_replicas_in_sync)
+        self.calls = Calls(config, flow.parameters, strategy.num_replicas_in_sync)
         self.call = steps_of_a_call(self.state, strategy, self.calls)
         self.evaluator = Evaluator(flow, workers=workers)
         self.health = Health(flow, config, dataset.valid)
@@ -75,7 +75,7 @@ class Training:
     def fit(self) -> dict[str, Any]:
         """Trains to the end, and gives the test split's figures (`train.train`)."""
         step = self.progress.step if self.records.begun else None
-        parameters, replicas = self.state.flow.count_params(), self.strategy.num_replicas_in_sync
+        parameters, replicas = self.state.flow.parameters, self.strategy.num_replicas_in_sync
         self.told.say(
             introduction(self.config, self.dataset, parameters, replicas, self.workers.count, self.run.path, step)
         )
@@ -102,7 +102,7 @@ class Training:
         self.workers.set_as_chief(self.state.everything)
         self.state.start_average()
         self.progress.untrained = self.evaluator.evaluate(self.dataset.valid, limit=100)["log_prob"]
-        self.records.begin(self.state.flow.count_params(), whitening)
+        self.records.begin(self.state.flow.parameters, whitening)
         self._save()
 
     def _go_on(self) -> None:
@@ -262,7 +262,7 @@ class Training:
             "training_images_per_second": round(last["images_per_second"], 1),
             "waiting_for_data": round(last["waiting_for_data"], 4),
             "memory_gigabytes": round(memory_gigabytes(), 2),
-            "parameters": self.state.flow.count_params(),
+            "parameters": self.state.flow.parameters,
             "run_dir": str(self.run.path),
         }
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cases import PRESET_PARAMETERS, parameters, randomize
+from cases import PRESET_PARAMETERS, randomize
 
 from nvp_tf.config.presets.registry import PRESETS, TABLE_5_1, TABLE_5_2
 from nvp_tf.config.schema import Config
@@ -25,7 +25,7 @@ def test_full_size(names):
     state = TrainingState(dataclasses.replace(config, train=dataclasses.replace(config.train, ema_decay=0.0)))
     flow = state.flow
     for name in names:
-        assert parameters(flow) == PRESET_PARAMETERS[name]
+        assert flow.parameters == PRESET_PARAMETERS[name]
 
     rng = np.random.default_rng(0)
     if flow.pixels is None:

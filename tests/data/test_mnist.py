@@ -55,8 +55,10 @@ def test_damaged_files(tmp_path, name, content, message):
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_own_files_are_split(tmp_path, name):
-    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(pixels(2010)))
-    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pixels(7))))
+    raw = tmp_path / "MNIST" / "raw"  # as torchvision keeps them
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(idx(pixels(2010)))
+    (raw / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pixels(7))))
     data = load_dataset(DataConfig(name, data_dir=str(tmp_path)))
     assert data.event.shape == (5, 3, 1) and data.event.levels == 256
     read = [next(iter(evaluation_batches(split, 9999))).numpy() for split in (data.train, data.valid, data.test)]

@@ -143,6 +143,8 @@ def test_flows_for_a_data_set():
     assert "realnvp_digits" in by_name and by_name["realnvp_digits"].settings.model.flow.scales == 1
     assert by_name["contrastive"].settings.noise == by_name["realnvp_digits"].settings
     assert len(found) == len(candidates.registry.names())
+    [contrastive] = candidates.candidates(Event((8, 8, 1), 17), DataConfig("digits"), ["contrastive"], [])
+    assert contrastive.settings.noise.model.flow.kind == "realnvp"  # of the presets the nearer to the data
 
 
 def test_settings_are_changed():

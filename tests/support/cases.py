@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from nvp_tf.config.schema import (
@@ -285,7 +284,3 @@ def has_convolutions(layer):
 def parts(layer):
     """The layer and every layer below it."""
     return all_layers(layer)
-
-
-def parameters(layer: keras.layers.Layer) -> int:
-    return sum(int(np.prod(w.shape)) for w in layer.trainable_weights)
