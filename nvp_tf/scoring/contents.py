@@ -1,6 +1,7 @@
 """What a file is by its first bytes, where its name does not say."""
 
 import gzip
+import os
 import re
 import struct
 import zlib
@@ -14,10 +15,12 @@ _CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, its bits reversed
 
 def suffix(file: str | Path) -> str | None:
     """The suffix that a file of this content has: .npy, .npz, .parquet or .tfrecord; None for any other, or none."""
+    if not os.path.isfile(file):  # a folder, a broken link, a pipe, which would wait for its writer
+        return None
     try:
         with open(file, "rb") as stream:
             begins = stream.read(_PEEKED)
-    except OSError:  # a folder, a broken link; what reads it says so
+    except OSError:  # what reads it says so
         return None
     if compression(file) is not None:
         return ".tfrecord"

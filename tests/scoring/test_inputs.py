@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import struct
 import tempfile
@@ -278,6 +279,7 @@ def test_words_lead_to_files(tmp_path):
     for name in ("b.png", "a/c.jpg", "a/d.npy", "a/notes.md", ".hidden/e.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    os.mkfifo(tmp_path / "a" / "pipe")
     found = {
         str(tmp_path): ["a/c.jpg", "a/d.npy", "b.png"],
         str(tmp_path / "**/*.*g"): ["a/c.jpg", "b.png"],
