@@ -13,8 +13,6 @@ from nvp_tf.config.schema import Config, DataConfig
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-
     from nvp_tf.data.split import DataSet
     from nvp_tf.models.flow import Flow
 
@@ -39,13 +37,16 @@ def load(run_dir: str | Path, weights: str = "best") -> Flow:
     return RunDir(run_dir).load_flow(weights)
 
 
-def train(config: Config, data: np.ndarray | DataSet, run_dir: str | Path, progress: bool = True) -> Flow:
+def train(config: Config, data: object, run_dir: str | Path, progress: bool = True) -> Flow:
     """Trains on a person's own data, and gives the Flow with the best validation score.
 
     Args:
       config: such as `preset("realnvp_digits")`; it takes on the data's shape and levels.
-      data: integer images [n, height, width, channels] or [n, height, width] with 256 levels, float
-        vectors [n, dimensions], of which a tenth each is held out; or what `from_arrays` gives.
+      data: integer images [n, height, width, channels] or [n, height, width], or float vectors [n, dimensions], of
+        which a tenth each is held out: a numpy array or what becomes one, a tensor, a tf.data.Dataset that ends, a
+        DataFrame of numbers, or (images, labels), of which the labels are left. Or such in parts:
+        ((x_train, y_train), (x_test, y_test)), a mapping as an .npz file has them, or what `from_arrays` gives.
+        Images have the config's levels if all values are below, or else 256.
       run_dir: the run's folder; the same call again goes on where it stopped. Commands that need the data of such
         a run take it as `--data_dir=FILE`, the same arrays as `numpy.savez` writes them.
       progress: whether to tell of steps on stderr, and not of evaluations alone.
@@ -53,24 +54,22 @@ def train(config: Config, data: np.ndarray | DataSet, run_dir: str | Path, progr
     Raises:
       UserError: data that the model is not for, or a folder of another run.
     """
-    from nvp_tf.data.arrays import from_arrays
-    from nvp_tf.data.split import DataSet
+    from nvp_tf.data.arrays import data_set
     from nvp_tf.training.train import train as train_run
 
-    dataset = data if isinstance(data, DataSet) else from_arrays(data)
+    dataset = data_set(data, config.model.event.levels)
     config = config.for_data(DataConfig(dataset.name), dataset.event)
     train_run(config, dataset, run_dir, progress=progress)
     return load(run_dir)
 
 
-def evaluate(
-    flow: Flow, data: np.ndarray | DataSet, split: str = "test", noise_samples: int = 1, limit: int | None = None
-) -> dict:
+def evaluate(flow: Flow, data: object, split: str = "test", noise_samples: int = 1, limit: int | None = None) -> dict:
     """Scores held-out data, as `nvp_tf evaluate` does a run's.
 
     Args:
       flow: a `Flow`, however it was trained.
-      data: arrays of which all is held out; or a data set (`from_arrays`), of which `split` is scored.
+      data: what `train` takes. An array is held out as a whole; of several parts, or a data set (`from_arrays`),
+        `split` is scored.
       split: "train", "valid" or "test", of a data set.
       noise_samples: draws of dequantization noise for each image.
       limit: only the first so many examples.
@@ -90,15 +89,13 @@ def evaluate(
     return Evaluator(flow).evaluate(getattr(_dataset(flow, data), split), noise_samples, limit)
 
 
-def export(
-    flow: Flow, data: np.ndarray | DataSet, folder: str | Path, examples: int = 1000, tflite: bool = True
-) -> dict:
+def export(flow: Flow, data: object, folder: str | Path, examples: int = 1000, tflite: bool = True) -> dict:
     """Writes folder/<version>, a SavedModel that has been held against the flow, as `nvp_tf export` does for a run.
 
     Args:
       flow: a `Flow`, however it was trained.
-      data: held-out arrays; or a data set, whose test split the export is checked on, and whose valid split's scores
-        are those that a percentile is among.
+      data: held-out examples, or several parts, as `evaluate` takes them; of a data set the export is checked on the
+        test split, and the valid split's scores are those that a percentile is among.
       folder: the model's; earlier versions in it stay.
       examples: on how many of them the export is checked.
       tflite: whether to write files for phones, too.
@@ -114,7 +111,7 @@ def export(
     return export_with(flow, _dataset(flow, data), folder, examples, tflite=tflite)
 
 
-def _dataset(flow: Flow, data: np.ndarray | DataSet) -> DataSet:
+def _dataset(flow: Flow, data: object) -> DataSet:
     """Raises UserError for data whose examples are not the flow's."""
     from nvp_tf.data.arrays import held_out
     from nvp_tf.data.split import DataSet
@@ -122,5 +119,6 @@ def _dataset(flow: Flow, data: np.ndarray | DataSet) -> DataSet:
 
     dataset = data if isinstance(data, DataSet) else held_out(data, flow.event.levels)
     if dataset.event != flow.event:
-        raise UserError(f"{dataset.name} has examples of {dataset.event}, expected {flow.event} as the flow has")
+        hint = flow.event.hint(dataset.event.shape)
+        raise UserError(f"{dataset.name} has examples of {dataset.event}, expected {flow.event} as the flow has{hint}")
     return dataset

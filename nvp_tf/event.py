@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # configs have events, and `--help` does not wait for NumPy
     import numpy as np
     from numpy.typing import ArrayLike, DTypeLike
 
+CHANNELS_LAST = " (channels last: x.transpose(0, 2, 3, 1))"
+
 
 @dataclass(frozen=True)
 class Event:
@@ -96,9 +98,13 @@ class Event:
         import numpy as np
 
         if tuple(shape) not in {self.shape, self.shape[:-1] if self.shape[-1:] == (1,) else self.shape}:
-            raise UserError(f"has shape {describe(shape)}, expected {describe(self.shape)}")
+            raise UserError(f"has shape {describe(shape)}, expected {describe(self.shape)}{self.hint(shape)}")
         if np.dtype(dtype).kind not in ("iu" if self.is_image else "iuf"):
             raise UserError(f"has type {dtype}, expected {'integers 0 to 255' if self.is_image else 'numbers'}")
+
+    def hint(self, shape: Sequence[int]) -> str:
+        """The transpose that arrays of such examples need, if their channels come first; otherwise nothing."""
+        return CHANNELS_LAST if self.is_image and (*shape[1:], *shape[:1]) == self.shape else ""
 
 
 def describe(shape: Iterable[int]) -> str:

@@ -152,16 +152,37 @@ def test_a_saved_flow_in_another_process(tmp_path):
     assert np.load(tmp_path / "scores.npy").tobytes() == flow.log_prob(HELD_OUT).numpy().tobytes()
 
 
+BINARY = {"x_train": RNG.randint(0, 2, (40, 4, 4)), "y_train": np.arange(40), "x_test": RNG.randint(0, 2, (6, 4, 4))}
+
+
 def test_commands_take_the_data_of_a_run_from_a_file(tmp_path):
-    preset, changes, data, *_ = DATA["vectors"]
+    """Under the names that Keras has, and with the levels that the model has."""
+    config = nvp_tf.preset("realnvp_digits", *SMALL, *BRIEF, "model.pixels.levels=2")
     folder, file = tmp_path / "run", tmp_path / "data.npz"
-    flow = nvp_tf.train(nvp_tf.preset(preset, *changes, *BRIEF), data, folder, progress=False)
-    np.savez(file, data)
+    flow = nvp_tf.train(config, BINARY, folder, progress=False)
+    np.savez(file, **BINARY)
     found = figures("evaluate", f"--run_dir={folder}", f"--data_dir={file}", "--noprogress")
-    assert (found["examples"], found["dataset"]) == (4, "arrays")
-    assert found["log_prob"] == pytest.approx(nvp_tf.evaluate(flow, from_arrays(data))["log_prob"], rel=1e-5)
+    assert (found["examples"], found["dataset"], flow.event.levels) == (6, "arrays", 2)
+    assert found["log_prob"] == pytest.approx(nvp_tf.evaluate(flow, BINARY)["log_prob"], rel=1e-5)
+    labelled = nvp_tf.evaluate(flow, (BINARY["x_test"], np.arange(6)))
+    assert found["log_prob"] == pytest.approx(labelled["log_prob"], rel=1e-5)
     said = error_line(run("export", f"--run_dir={folder}", f"--export_dir={tmp_path / 'model'}"))
     assert "the data set 'arrays' is of arrays in Python, expected --data_dir=FILE" in said
+
+
+def test_train_takes_arrays_by_their_names(tmp_path):
+    """The levels of --set are the model's, and the data has no more; for other data they are refused."""
+    np.savez(tmp_path / "data.npz", clothes=BINARY["x_train"], odd=BINARY["x_test"], y=np.arange(40))
+    np.savez(tmp_path / "grey.npz", images=RNG.randint(0, 256, (40, 4, 4)), labels=np.arange(40))
+    line = ["--preset=realnvp_digits", "--dataset=npz", f"--run_dir={tmp_path / 'run'}", "--noprogress"]
+    line += [f"--set={change}" for change in (*SMALL, *BRIEF, "model.pixels.levels=2")]
+    said = error_line(run("train", *line, f"--data_dir={tmp_path / 'grey.npz'}"))
+    assert "npz has examples of 4x4x1 of 256 levels, expected 4x4x1 of 2 levels as in the config" in said
+    names = ["--set=data.array=clothes", "--set=data.held_out=odd"]
+    status, out, err = run("train", *line, *names, f"--data_dir={tmp_path / 'data.npz'}")
+    assert status == 0 and json.loads(out)["examples"] == 6, err
+    assert "data.npz: passed over: y\n" in err
+    assert nvp_tf.load(tmp_path / "run").event.levels == 2
 
 
 def test_readme_in_keras(monkeypatch, tmp_path):

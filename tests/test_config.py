@@ -84,6 +84,7 @@ def test_override(assignment, read):
         ("data.flips=1", "data.flips is 1, expected bool"),
         ("data.crops=2", "data.crops is 2, expected none: only folder takes it"),
         ("data.grey=true", "data.grey is True, expected none: only folder takes it"),
+        ("data.array=x", "data.array is 'x', expected none: only npz takes it"),
         ("data.name=5", "data.name is 5, expected str"),
     ],
 )
@@ -95,6 +96,7 @@ def test_bad_override(assignment, message):
     ("change", "message"),
     [
         (lambda c: c["model"].pop("prior"), "config.model lacks the key 'prior'"),
+        (lambda c: c["data"].pop("name"), "config.data lacks the key 'name'"),
         (lambda c: c.pop("data"), "config lacks the key 'data'"),
         (lambda c: c["model"]["flow"].pop("kind"), "config.model.flow.kind is None"),
         (lambda c: c["data"].update(nmae="x"), "config.data has the unknown key 'nmae'"),

@@ -40,6 +40,7 @@ flags.DEFINE_integer("levels", None, "Of a server's model: how many values a pix
 flags.DEFINE_list(
     "columns", [], "A table's columns in the model's order; without it, those that the export was trained with."
 )
+flags.DEFINE_string("feature", None, "The feature of TFRecords, or column of Parquet, that has the image or vector.")
 flags.DEFINE_string("dataset", None, "Score a split of a data set by name, as nvp_tf train has it.")
 flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "Which split of it.")
 flags.DEFINE_string("data_dir", None, "Where the data set's files are.")
@@ -76,7 +77,8 @@ def main(*words: str) -> dict[str, Any]:
         items, total = _split(model.event)
     else:
         event = _with_levels(model.event)
-        items, total = inputs.stream(found.files, event, fit), inputs.count(found.files, event)
+        items = inputs.stream(found.files, event, fit, FLAGS.feature)
+        total = inputs.count(found.files, event)
     if found.passed:
         print(found.passed, file=sys.stderr)
     return (_all(items, total, model) if FLAGS.out else _one(items, model)) | found.passed.figures()

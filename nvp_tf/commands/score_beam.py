@@ -28,6 +28,7 @@ flags.DEFINE_bool("encode", False, "Write latents instead of scores.")
 flags.DEFINE_bool("fit", False, "Scale, crop and convert pictures to the model's size, depth and levels.")
 flags.DEFINE_string("background", None, "With --fit: the colour behind transparent pixels; white if not given.")
 flags.DEFINE_string("deep_range", None, "With --fit: LOW,HIGH, values of 16-bit and float pictures; 0,65535.")
+flags.DEFINE_string("feature", None, "The feature of TFRecords, or column of Parquet, that has the image or vector.")
 flags.DEFINE_integer("batch_size", 64, "How many are scored at once.", lower_bound=1)
 
 
@@ -47,7 +48,9 @@ def main(*words: str) -> dict[str, Any]:
     model = beam.check(FLAGS.model, FLAGS.input, FLAGS.output)
     cli.quiet_tensorflow()
     start, suffix = time.perf_counter(), f".{FLAGS.format}"
-    summary = beam.run(pipeline, model, FLAGS.input, FLAGS.output, suffix, FLAGS.batch_size, FLAGS.encode, fit)
+    summary = beam.run(
+        pipeline, model, FLAGS.input, FLAGS.output, suffix, FLAGS.batch_size, FLAGS.encode, fit, FLAGS.feature
+    )
     seconds = time.perf_counter() - start
     if passed := summary.get("passed_over"):
         name, why = next(iter(summary["passed_over_files"].items()))

@@ -13,7 +13,7 @@ from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.config.presets.registry import PRESETS, get_preset
-from nvp_tf.config.schema import Config, DataConfig
+from nvp_tf.config.schema import Config, DataConfig, PixelsConfig
 from nvp_tf.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -48,7 +48,7 @@ def main() -> dict[str, Any]:
     strategy = make_strategy(FLAGS.strategy, FLAGS.worker_timeout)
     if config is None:
         config = RunDir(FLAGS.run_dir).config
-    dataset = load_dataset(config.data)
+    dataset = load_dataset(config.data, levels_asked_for(config) if FLAGS.preset else config.model.event.levels)
     if FLAGS.preset:
         config = config.for_data(config.data, dataset.event).override(model_and_train_keys())
     return train(config, dataset, FLAGS.run_dir, strategy, FLAGS.progress)
@@ -66,6 +66,14 @@ def preset_config() -> Config:
     if same_data:
         config.override(model_and_train_keys())
     return config
+
+
+def levels_asked_for(config: Config) -> int | None:
+    """Of --set=model.pixels.levels, or else of the preset; None for one of vectors."""
+    keys = [s for s in FLAGS.set if s.startswith("model.pixels.levels=")]
+    if keys and config.model.pixels is None:
+        config = dataclasses.replace(config, model=dataclasses.replace(config.model, pixels=PixelsConfig()))
+    return config.override(keys).model.event.levels
 
 
 def model_and_train_keys() -> list[str]:

@@ -148,14 +148,15 @@ class ModelConfig(Section):
 class DataConfig(Section):
     """A data set by name, where its files lie, and how training examples are augmented.
 
-    A config.json may lack keys of this section that have defaults: those that came later leave data as it was.
+    A config.json may lack keys of this section that have defaults: it was written before they were there.
     """
 
     complete: ClassVar[bool] = False
-    # Keys that no other set takes.
-    of_folder: ClassVar[tuple[str, ...]] = (
-        *("size", "resize", "crop", "crops", "grey", "background", "deep_range", "levels"),
-    )
+    only: ClassVar[dict[str, tuple[str, ...]]] = {  # keys that no other data set takes
+        "folder": ("size", "resize", "crop", "crops", "grey", "background", "deep_range", "levels"),
+        "npz": ("array", "held_out", "channels"),
+        "table": ("columns",),
+    }
     name: str
     data_dir: str | None = None
     flips: bool = False  # random horizontal flips of training images
@@ -168,17 +169,21 @@ class DataConfig(Section):
     background: str = "white"  # behind transparent pixels
     deep_range: str = ""  # LOW,HIGH: values of 16-bit and float pictures that become black and white; 0,65535
     levels: int = number(256, 2, 256)  # pixels are brought to so many values
+    # Which arrays of a file are meant, where their names do not tell.
+    array: str | None = None  # the one to train on
+    held_out: str | None = None  # the one to test on, or VALID,TEST
+    channels: str = choice("", "", "first", "last")  # of images, [n, c, h, w] or [n, h, w, c]; "": refused if in doubt
+    # Of vectors.
     columns: tuple[str, ...] | None = None  # of a table, by name or, without a header, by number from 0; all
     dequantize: bool = False  # columns of few distinct values get uniform noise as wide as their step
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.name != "folder":
-            for f in dataclasses.fields(self):
-                if f.name in self.of_folder and getattr(self, f.name) != f.default:
-                    raise UserError(f"{f.name} is {getattr(self, f.name)!r}, expected none: only folder takes it")
-        if self.columns is not None and self.name != "table":
-            raise UserError(f"columns is {', '.join(self.columns)}, expected none: only table takes it")
+        owners = {key: name for name, keys in self.only.items() if name != self.name for key in keys}
+        for f in dataclasses.fields(self):
+            if f.name in owners and (value := getattr(self, f.name)) != f.default:
+                shown = ", ".join(value) if isinstance(value, tuple) else repr(value)
+                raise UserError(f"{f.name} is {shown}, expected none: only {owners[f.name]} takes it")
         if self.columns is not None and len(set(self.columns)) < len(self.columns):
             raise UserError(f"columns is {', '.join(self.columns)}, expected each once")
         if 0 < self.resize < self.size:

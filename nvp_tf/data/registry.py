@@ -24,7 +24,7 @@ from nvp_tf.data.tfd import tfd
 from nvp_tf.data.tfds_images import tfds_images
 from nvp_tf.errors import UserError
 
-# Each takes a DataConfig; its name is in the catalogue.
+# Each takes a DataConfig, and `npz` a model's levels; its name is in the catalogue.
 _LOADERS = {
     loader.__name__: loader
     for loader in (
@@ -39,16 +39,20 @@ def names() -> list[str]:
     return list(CATALOGUE)
 
 
-def load_dataset(config: DataConfig) -> DataSet:
+def load_dataset(config: DataConfig, levels: int | None = None) -> DataSet:
     """The data set that a config names, its training images flipped at random, or its vectors dequantized, if it
     says so.
 
     One that was arrays in Python, under whatever name, is read from the file that data_dir is (`python_arrays`).
 
+    Args:
+      levels: those of the model that it is for. Arrays of integers have them if they are enough (`npz`); of any other
+        data set it is known how many there are.
+
     Raises:
       UserError: an unknown name, data that is missing or damaged, flips of vectors, or other noise for images.
     """
-    data = _load(config)
+    data = _load(config, levels)
     if config.dequantize:
         if data.event.is_image:
             raise UserError(f"dequantize is true for {config.name}, whose images always are, expected false")
@@ -60,9 +64,11 @@ def load_dataset(config: DataConfig) -> DataSet:
     return dataclasses.replace(data, train=Flipped(data.train))
 
 
-def _load(config: DataConfig) -> DataSet:
+def _load(config: DataConfig, levels: int | None) -> DataSet:
+    if config.name == npz.__name__:
+        return npz(config, levels)
     if config.name in _LOADERS:
         return _LOADERS[config.name](config)
     if config.name == ARRAYS or (config.data_dir and Path(config.data_dir).is_file()):
-        return python_arrays(config)
+        return python_arrays(config, levels)
     return tfds_images(config.name, config.data_dir, built_in=names())

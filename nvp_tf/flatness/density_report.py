@@ -101,7 +101,7 @@ def of_run(
     """
     run = RunDir(run_dir)
     flow = run.load_flow(dtype="float64")
-    split = load_dataset(run.config.data.at(data_dir)).test
+    split = load_dataset(run.config.data.at(data_dir), run.config.model.event.levels).test
     if image is not None and image >= split.size:
         raise UserError(f"image is {image}, expected a number from 0 to {split.size - 1}")
     numbers = choose(split.size, count, seed)

@@ -65,7 +65,7 @@ def of_file(
 def of_run(run_dir: str, examples: int, seed: int = 0, data_dir: str | None = None, batch_size: int = 128) -> Source:
     """A run's best weights with examples of its training split. Raises UserError for a folder that is none."""
     run = RunDir(run_dir)
-    split = load_dataset(run.config.data.at(data_dir)).train
+    split = load_dataset(run.config.data.at(data_dir), run.config.model.event.levels).train
     x = rows(split, choose(split.size, examples, seed))
     made = subject(run, x, batch_size=batch_size)
     return Source(made, lambda: run.load_flow(dtype="float64"), x, run.path)

@@ -34,7 +34,7 @@ class OpenRun:
 
     @functools.cached_property
     def dataset(self) -> DataSet:
-        dataset = load_dataset(self.config.data)
+        dataset = load_dataset(self.config.data, self.config.model.event.levels)
         check_fits(self.config, dataset)
         return dataset
 

@@ -46,10 +46,14 @@ class Score(beam.DoFn):
       batch_size: rows in one list.
       encode: ask for latents, not for scores.
       fit: how pictures are brought to the model's size and depth; None: not.
+      feature: of records, or the column of Parquet, that has the value; None for the one of a common name.
     """
 
-    def __init__(self, model: str, batch_size: int, encode: bool = False, fit: Fit | None = None) -> None:
+    def __init__(
+        self, model: str, batch_size: int, encode: bool = False, fit: Fit | None = None, feature: str | None = None
+    ) -> None:
         self._folder, self._batch_size, self._encode, self._fit = model, batch_size, encode, fit
+        self._feature = feature
         self._shared = Shared()
 
     def model(self) -> SavedModel:
@@ -66,7 +70,7 @@ class Score(beam.DoFn):
         self._batch: list[Item] = []
 
     def process(self, name: bytes) -> Iterator[Rows]:
-        for item in beam_files.read(_text(name), self._model.event, self._fit):
+        for item in beam_files.read(_text(name), self._model.event, self._fit, self._feature):
             self._batch.append(item)
             if len(self._batch) == self._batch_size:
                 yield self._rows()
@@ -141,6 +145,7 @@ def run(
     batch_size: int = 64,
     encode: bool = False,
     fit: Fit | None = None,
+    feature: str | None = None,
 ) -> dict[str, Any]:
     """Scores all that the words mean, waits for the end, and returns what summary.json has.
 
@@ -153,11 +158,12 @@ def run(
       batch_size: values scored at once.
       encode: write latents, not scores.
       fit: how pictures are brought to the model's size and depth; None: not.
+      feature: of records, or the column of Parquet, that has the value; None for the one of a common name.
 
     Raises:
       UserError: a damaged export.
     """
-    score = Score(model, batch_size, encode, fit)
+    score = Score(model, batch_size, encode, fit, feature)
     given = pipeline | "words" >> beam.Create([_bytes(word) for word in words])
     # Both of one PCollection: as a tagged output, a side input is another one to BundleBasedDirectRunner.
     found = given | "find" >> beam.Map(lambda word: beam_files.find(_text(word)))

@@ -33,8 +33,8 @@ def find(word: str, limit: int | None = None) -> Found:
     """The files that are meant by a file, a folder or a pattern, and what is passed over; of a remote one no more than
     `limit` are looked at.
 
-    On the disk as `inputs.find` has them. Elsewhere a folder is a name without a known suffix, and in patterns
-    * stops at a slash and ** does not.
+    On the disk as `inputs.find` has them. Elsewhere, where only names tell, a folder is a name without a known suffix
+    or the ending of a shard, and in patterns * stops at a slash and ** does not.
 
     Raises:
       UserError: there is none.
@@ -42,14 +42,14 @@ def find(word: str, limit: int | None = None) -> Found:
     if is_local(word):
         return inputs.find([word])
     found = Found()
-    if inputs.kind(word) or any(sign in word for sign in "*?["):
+    if _is_input(word) or any(sign in word for sign in "*?["):
         found.files = _matches(word, limit)
     else:
         folder = word.rstrip("/")
         for path in _matches(f"{folder}/**", limit):
             if any(part.startswith(".") for part in path.removeprefix(folder).split("/")):
                 found.passed.add(path, HIDDEN)
-            elif inputs.kind(path):
+            elif _is_input(path):
                 found.files.append(path)
             else:
                 found.passed.add(path, OTHER)
@@ -58,10 +58,14 @@ def find(word: str, limit: int | None = None) -> Found:
     return found
 
 
-def read(path: str, event: Event, fit: Fit | None = None) -> Iterator[Item]:
+def _is_input(path: str) -> bool:
+    return inputs.is_shard(path) or inputs.kind(path) is not None
+
+
+def read(path: str, event: Event, fit: Fit | None = None, feature: str | None = None) -> Iterator[Item]:
     """Yields the Items of one file as `inputs.read` does; a copy does not show in names and errors."""
     if is_local(path):
-        yield from inputs.read(path, event, fit)
+        yield from inputs.read(path, event, fit, feature)
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = os.path.join(folder, posixpath.basename(path))
@@ -70,7 +74,7 @@ def read(path: str, event: Event, fit: Fit | None = None) -> Iterator[Item]:
         except Exception as error:  # each file system has its own
             yield Item(path, error=f"cannot be fetched: {reason(error)[:200]}")
             return
-        for item in inputs.read(copy, event, fit):
+        for item in inputs.read(copy, event, fit, feature):
             name, why = path + item.name.removeprefix(copy), item.error.replace(copy, path)
             yield dataclasses.replace(item, name=name, error=why)
 

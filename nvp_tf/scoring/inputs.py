@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
 from nvp_tf.pictures.decoding import Fit
 from nvp_tf.pictures.files import Found, find_files, is_picture_name, no_file
-from nvp_tf.scoring import arrays, pictures, records, tables
+from nvp_tf.scoring import arrays, contents, pictures, records, tables
 from nvp_tf.scoring.items import Item, item
 
 if TYPE_CHECKING:  # a DataSet is of TensorFlow
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # a DataSet is of TensorFlow
 
 PICTURE = "picture"
 KINDS = (".npy", ".npz", ".tfrecord", ".parquet", ".csv", ".tsv")  # beside it
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _AHEAD = 64  # pictures decoded before they are asked for
 
 
@@ -57,19 +59,27 @@ def find(words: Iterable[str]) -> Found:
 
 
 def kind(file: str | Path) -> str | None:
-    """How a file is read, `PICTURE` or one of `KINDS`; None for one that cannot be."""
-    name = os.path.basename(file).lower().removesuffix(".gz")
-    if ".tfrecord" in name:  # also a shard, x.tfrecord-00001-of-00010
+    """How a file is read, `PICTURE` or one of `KINDS`: of its name, such as .tfrecord of x.tfrecord-00001-of-00010, or
+    else of its content; None where neither tells."""
+    name = _SHARD.sub("", os.path.basename(file).lower()).removesuffix(".gz")
+    if ".tfrecord" in name:
         return ".tfrecord"
-    return next((suffix for suffix in KINDS if name.endswith(suffix)), PICTURE if is_picture_name(name) else None)
+    named = next((suffix for suffix in KINDS if name.endswith(suffix)), PICTURE if is_picture_name(name) else None)
+    return named or contents.suffix(file)
 
 
-def read(file: str | Path, event: Event, fit: Fit | None = None) -> Iterator[Item]:
+def is_shard(file: str | Path) -> bool:
+    """Whether a file is called one of several, such as train-00001-of-00010."""
+    return _SHARD.search(os.fspath(file)) is not None
+
+
+def read(file: str | Path, event: Event, fit: Fit | None = None, feature: str | None = None) -> Iterator[Item]:
     """Yields the Items of one file, in order.
 
     Args:
       event: what the model takes.
       fit: how pictures are brought to its size and depth (`pictures.read`).
+      feature: of records, or the column of Parquet, that has the value; None for the one of a common name.
     """
     try:
         match kind(file):
@@ -80,13 +90,13 @@ def read(file: str | Path, event: Event, fit: Fit | None = None) -> Iterator[Ite
             case ".csv" | ".tsv":
                 yield from tables.rows(file, event)
             case ".tfrecord":
-                yield from records.tfrecord(file, event, fit)
-            case ".parquet" if not event.is_image:
+                yield from records.tfrecord(file, event, fit, feature)
+            case ".parquet" if not event.is_image and feature is None:
                 yield from tables.rows(file, event)
             case ".parquet":
-                yield from records.parquet(file, event, fit)
+                yield from records.parquet(file, event, fit, feature)
             case None:
-                raise UserError(f"is of no known kind, expected a picture or one of {', '.join(KINDS)}")
+                raise UserError(f"is of no known kind by name or content, expected a picture or {', '.join(KINDS)}")
             case _:
                 yield item(event, str(file), pictures.read, file, event, fit)
     except (UserError, OSError) as error:
@@ -109,11 +119,13 @@ def count(files: Iterable[str | Path], event: Event) -> int | None:
     return total
 
 
-def stream(files: Iterable[str | Path], event: Event, fit: Fit | None = None) -> Iterator[Item]:
-    """Yields the Items of all files, in order; pictures are decoded by several threads."""
+def stream(
+    files: Iterable[str | Path], event: Event, fit: Fit | None = None, feature: str | None = None
+) -> Iterator[Item]:
+    """Yields the Items of all files, in order, as `read` does; pictures are decoded by several threads."""
 
     def whole(file: str | Path) -> list[Item]:
-        return list(read(file, event, fit))
+        return list(read(file, event, fit, feature))
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         ahead: deque[Future[list[Item]]] = deque()
@@ -126,7 +138,7 @@ def stream(files: Iterable[str | Path], event: Event, fit: Fit | None = None) ->
                 else:
                     while ahead:
                         yield from ahead.popleft().result()
-                    yield from read(file, event, fit)
+                    yield from read(file, event, fit, feature)
             while ahead:
                 yield from ahead.popleft().result()
         finally:

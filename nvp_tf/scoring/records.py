@@ -4,35 +4,58 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event, describe
 from nvp_tf.pictures.decoding import Fit
-from nvp_tf.scoring import pictures
+from nvp_tf.scoring import contents, pictures
 from nvp_tf.scoring.items import Item, item
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS = ("image", "images", "x")  # where a value is looked for
+# Where a value is looked for if nothing says where it is.
+_IMAGES = (
+    "image",
+    "images",
+    "image/encoded",
+    "image_raw",
+    "image_bytes",
+    "img",
+    "picture",
+    "pixels",
+    "jpg",
+    "png",
+    "x",
+)
+_VECTORS = ("x", "vector", "vectors", "features", "embedding")
+_SHOWN = 20  # names in a message
 
 
-def tfrecord(file: str | Path, event: Event, fit: Fit | None) -> Iterator[Item]:
-    """Yields the Examples' values: feature `image` (an encoded picture, raw bytes or integers) or `x` (floats)."""
+def tfrecord(file: str | Path, event: Event, fit: Fit | None, feature: str | None = None) -> Iterator[Item]:
+    """Yields the Examples' values: a feature with an encoded picture, raw bytes, integers, or a vector's floats.
+
+    feature: its name; None for the one that has a common name.
+    """
     import tensorflow as tf
 
-    compression = "GZIP" if str(file).endswith(".gz") else ""
+    compression = contents.compression(file)
+    if compression is None:
+        if os.path.getsize(file):
+            yield _damaged(file, 0, "it begins as no TFRecord file does, compressed or not")
+        return
     number, records, size = 0, iter(tf.data.TFRecordDataset(str(file), compression)), 0
     while True:
         try:
             record = next(records, None)
-        except tf.errors.OpError as error:
-            yield _damaged(file, number, reason(error)[:200])
+        except tf.errors.OpError:
+            yield _damaged(file, number, "the next one is cut or corrupt")
             return
         if record is None:
             # TensorFlow takes a file that is cut within the twelve bytes before a record for a whole one.
@@ -40,7 +63,7 @@ def tfrecord(file: str | Path, event: Event, fit: Fit | None) -> Iterator[Item]:
                 yield _damaged(file, number, "it is truncated")
             return
         record = record.numpy()
-        yield item(event, f"{file}:{number}", _example, record, event, fit)
+        yield item(event, f"{file}:{number}", _example, record, event, fit, feature)
         number += 1
         size += 16 + len(record)
 
@@ -50,18 +73,18 @@ def _damaged(file: str | Path, number: int, why: str) -> Item:
     return Item(f"{file}:{number}" if number else str(file), error=f"is damaged{reached}: {why}")
 
 
-def parquet(file: str | Path, event: Event, fit: Fit | None) -> Iterator[Item]:
-    """Yields a column's values: `image` (an encoded picture, raw bytes or a list of integers) or `x` (a list)."""
+def parquet(file: str | Path, event: Event, fit: Fit | None, feature: str | None = None) -> Iterator[Item]:
+    """Yields a column's values: an encoded picture, raw bytes or a list of integers; lists for vectors.
+
+    feature: the column's name; None for the one that has a common name.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     number = 0
     try:
         table = pq.ParquetFile(file)
-        names = table.schema_arrow.names
-        column = next((name for name in COLUMNS if name in names), None)
-        if column is None:
-            raise UserError(f"has columns {', '.join(names)}, expected one of {', '.join(COLUMNS)}")
+        column = _chosen(table.schema_arrow.names, event, feature, "columns")
         for batch in table.iter_batches(batch_size=256, columns=[column]):
             for cell in batch.column(0):
                 yield item(event, f"{file}:{number}", _cell, cell, event, fit)
@@ -78,28 +101,42 @@ def parquet_size(file: str | Path, event: Event) -> int:
     return pq.read_metadata(file).num_rows
 
 
-def _example(record: bytes, event: Event, fit: Fit | None) -> np.ndarray:
+def _chosen(names: Iterable[str], event: Event, feature: str | None, kind: str) -> str:
+    """The name of the feature or column that has the value; raises UserError unless it is clear which."""
+    names = list(names)
+    if feature is not None and feature in names:
+        return feature
+    there = f"has {kind} {', '.join(names[:_SHOWN])}{', ...' * (len(names) > _SHOWN)}" if names else f"has no {kind}"
+    if feature is not None:
+        raise UserError(f"{there}, expected {feature}")
+    common = _IMAGES if event.is_image else _VECTORS
+    found = [name for name in names if name.lower() in common]
+    if not found:
+        raise UserError(f"{there}, expected one of {', '.join(common)}, or another that --feature names")
+    if len(found) > 1:
+        raise UserError(f"{there}, expected --feature to say which of {', '.join(found)}")
+    return found[0]
+
+
+def _example(record: bytes, event: Event, fit: Fit | None, feature: str | None) -> np.ndarray:
     import tensorflow as tf
 
     try:
         features = tf.train.Example.FromString(record).features.feature
-    except Exception as error:  # protobuf's two implementations have different ones
-        raise UserError(f"is no tf.train.Example: {reason(error)}") from None
-    name = next((name for name in COLUMNS if name in features), None)
-    if name is None:
-        raise UserError(f"has features {', '.join(sorted(features)) or 'none'}, expected one of {', '.join(COLUMNS)}")
-    feature = features[name]
-    if len(feature.bytes_list.value) == 1:
-        return _bytes(feature.bytes_list.value[0], event, fit)
-    return _list(list(feature.int64_list.value) or list(feature.float_list.value), event)
+    except Exception:  # protobuf's two implementations have different ones
+        raise UserError("is no tf.train.Example") from None
+    value = features[_chosen(sorted(features), event, feature, "features")]
+    if len(value.bytes_list.value) == 1:
+        return _bytes(value.bytes_list.value[0], event, fit)
+    return _list(list(value.int64_list.value) or list(value.float_list.value), event)
 
 
 def _cell(cell: pa.Scalar, event: Event, fit: Fit | None) -> np.ndarray:
     value = cell.as_py()
-    if value is None:
-        raise UserError("is empty, expected a value")
     if isinstance(value, dict) and "bytes" in value:  # as the data sets of Hugging Face have pictures
         value = value["bytes"]
+    if value is None:
+        raise UserError("is empty, expected a value")
     if isinstance(value, bytes):
         return _bytes(value, event, fit)
     if not isinstance(value, list):
@@ -109,8 +146,18 @@ def _cell(cell: pa.Scalar, event: Event, fit: Fit | None) -> np.ndarray:
 
 def _bytes(data: bytes, event: Event, fit: Fit | None) -> np.ndarray:
     """A picture as in a file, or pixels one after the other if there are exactly as many bytes."""
-    if event.is_image and len(data) == int(np.prod(event.shape)) and not pictures.is_picture(data):
+    if not event.is_image:
+        raise UserError(f"has bytes, expected {event.dimensions} numbers")
+    if len(data) == event.dimensions and not pictures.is_picture(data):
         return np.frombuffer(data, np.uint8).reshape(event.shape)
+    try:
+        Image.open(io.BytesIO(data)).close()
+    except UnidentifiedImageError:
+        raise UserError(
+            f"has {len(data)} bytes that are no picture, expected one, or the {event.dimensions} of {event}"
+        ) from None
+    except Exception:  # `read` says what is wrong with a picture
+        pass
     return pictures.read(io.BytesIO(data), event, fit)
 
 
@@ -122,7 +169,7 @@ def _list(numbers: list, event: Event) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise UserError(f"has values of type {array.dtype}, expected numbers")
     if event.is_image and array.ndim == 1:
-        if array.size != int(np.prod(event.shape)):
+        if array.size != event.dimensions:
             raise UserError(f"has {array.size} values, expected {describe(event.shape)}")
         return array.reshape(event.shape)
     return array

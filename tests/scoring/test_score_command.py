@@ -71,8 +71,15 @@ def test_every_kind_of_input_and_output(tmp_path):
     (tmp_path / "in" / "notes.txt").touch()
     Image.fromarray(np.full((8, 8), 200, np.uint8)).save(tmp_path / "in" / "impossible.png")
     Image.fromarray(np.zeros((9, 8), np.uint8)).save(tmp_path / "in" / "large.png")
-    np.savez(tmp_path / "in" / "x.npz", np.concatenate([x[3:], np.full((1, 8, 8, 1), 200, np.uint8)]))
-    printed = figures("score", f"--model={folder}", f"--out={tmp_path / 's.csv'}", tmp_path / "in")
+    np.savez(
+        tmp_path / "in" / "x.npz",
+        np.concatenate([x[4:], np.full((1, 8, 8, 1), 200, np.uint8)]),
+        labels=np.arange(len(x) - 4),
+    )
+    with tf.io.TFRecordWriter(str(tmp_path / "in" / "train-00000-of-00001"), "GZIP") as records:
+        photo = tf.train.Feature(bytes_list=tf.train.BytesList(value=[x[3].tobytes()]))
+        records.write(tf.train.Example(features=tf.train.Features(feature={"photo": photo})).SerializeToString())
+    printed = figures("score", f"--model={folder}", "--feature=photo", f"--out={tmp_path / 's.csv'}", tmp_path / "in")
     rows = table(tmp_path / "s.csv")
     assert (printed["scored"], printed["errors"], printed["impossible"]) == (len(x) + 1, 2, 1)
     assert rows[4]["error"].startswith("has 8x9 pixels") and rows[-1]["log_prob"] == "-inf"
@@ -89,8 +96,11 @@ def test_every_kind_of_input_and_output(tmp_path):
     one = figures("score", f"--model={bare}", "--levels=17", "--fit", tmp_path / "drawn.tiff")
     assert one["log_prob"] == pytest.approx(live[0], abs=1e-3)
 
-    figures("score", f"--model={folder}", f"--out={tmp_path / 'z.npz'}", "--encode", "--noprogress", tmp_path / "in")
-    latents = np.load(tmp_path / "z.npz")["latents"]
+    out = tmp_path / "z.npz"
+    figures(
+        "score", f"--model={folder}", "--feature=photo", f"--out={out}", "--encode", "--noprogress", tmp_path / "in"
+    )
+    latents = np.load(out)["latents"]
     assert np.isnan(latents[[3, 4]]).all()
     np.testing.assert_allclose(latents[[0, 1, 2, *range(5, len(x) + 2)]], flow.encode(x).numpy(), atol=1e-3)
 
