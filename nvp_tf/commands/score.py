@@ -25,6 +25,7 @@ from nvp_tf.errors import UserError
 if TYPE_CHECKING:
     from nvp_tf.event import Event
     from nvp_tf.scoring.items import Item
+    from nvp_tf.scoring.lite import LiteModel
     from nvp_tf.scoring.saved_model import SavedModel
     from nvp_tf.scoring.server import Server
 
@@ -39,6 +40,9 @@ flags.DEFINE_string("deep_range", None, "With --fit: LOW,HIGH, values of 16-bit 
 flags.DEFINE_integer("levels", None, "Of a server's model: how many values a pixel has, if not 256.", 2, 256)
 flags.DEFINE_list(
     "columns", [], "A table's columns in the model's order; without it, those that the export was trained with."
+)
+flags.DEFINE_enum(
+    "engine", "auto", ["auto", "litert", "saved_model"], "Who answers here: LiteRT, if the export has a file for it."
 )
 flags.DEFINE_string("feature", None, "The feature of TFRecords, or column of Parquet, that has the image or vector.")
 flags.DEFINE_string("dataset", None, "Score a split of a data set by name, as nvp_tf train has it.")
@@ -84,14 +88,12 @@ def main(*words: str) -> dict[str, Any]:
     return (_all(items, total, model) if FLAGS.out else _one(items, model)) | found.passed.figures()
 
 
-def _model() -> SavedModel | Server:
-    from nvp_tf.scoring.contract import newest_version
-    from nvp_tf.scoring.saved_model import SavedModel
+def _model() -> SavedModel | LiteModel | Server:
+    if not FLAGS.server:
+        from nvp_tf.scoring.local import open_export
 
-    folder = None if FLAGS.server else newest_version(FLAGS.model)
+        return open_export(FLAGS.model, FLAGS.engine)
     cli.quiet_tensorflow()
-    if folder:
-        return SavedModel(folder)
     from nvp_tf.scoring.connect import connect
 
     return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
@@ -108,6 +110,7 @@ def _with_levels(event: Event) -> Event:
 
 def _split(event: Event) -> tuple[Iterable[Item], int]:
     """(Items of the data set's split, how many)."""
+    cli.quiet_tensorflow()
     from nvp_tf.config.schema import DataConfig
     from nvp_tf.data.registry import load_dataset
     from nvp_tf.scoring import inputs
@@ -119,7 +122,7 @@ def _split(event: Event) -> tuple[Iterable[Item], int]:
     return inputs.split(dataset, FLAGS.split), getattr(dataset, FLAGS.split).size
 
 
-def _one(items: Iterable[Item], model: SavedModel | Server) -> dict[str, Any]:
+def _one(items: Iterable[Item], model: SavedModel | LiteModel | Server) -> dict[str, Any]:
     """The scores of one picture, as the command's line of JSON."""
     from nvp_tf.scoring.contract import SIGNATURES
 
@@ -133,7 +136,7 @@ def _one(items: Iterable[Item], model: SavedModel | Server) -> dict[str, Any]:
     return {"name": item.name} | {name: float(scores[name][0]) for name in SIGNATURES["score"].outputs_of(model.event)}
 
 
-def _all(items: Iterable[Item], total: int | None, model: SavedModel | Server) -> dict[str, Any]:
+def _all(items: Iterable[Item], total: int | None, model: SavedModel | LiteModel | Server) -> dict[str, Any]:
     import time
 
     from tqdm import tqdm

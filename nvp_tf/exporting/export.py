@@ -110,6 +110,7 @@ def _model(flow: Flow, reference: Reference) -> dict[str, Any]:
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "event_shape": list(flow.event.shape),
         "levels": flow.event.levels,
+        "dtype": flow.event.dtype.name,
         "prior": type(flow.prior).__name__.lower(),
         "parameters": flow.parameters,
         "reference_scores": len(reference.scores),

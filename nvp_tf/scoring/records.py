@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from nvp_tf import cli
 from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event, describe
 from nvp_tf.pictures.decoding import Fit
@@ -43,6 +44,7 @@ def tfrecord(file: str | Path, event: Event, fit: Fit | None, feature: str | Non
 
     feature: its name; None for the one that has a common name.
     """
+    cli.quiet_tensorflow()
     import tensorflow as tf
 
     compression = contents.compression(file)

@@ -9,11 +9,13 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from commands import error_line, figures, finish, run, start
+from commands import digits_export, error_line, figures, finish, run, run_without_tensorflow, start
 from exports import saved_models
 from PIL import Image
 from servers import addresses, stand_in
 
+from nvp_tf.config.schema import DataConfig
+from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
 from nvp_tf.scoring.connect import connect
 from nvp_tf.scoring.contract import recorded
@@ -106,6 +108,30 @@ def test_every_kind_of_input_and_output(tmp_path):
 
     split = figures("score", f"--model={folder}", f"--out={tmp_path / 'd.csv'}", "--dataset=digits", "--noprogress")
     assert split["scored"] == 297 and table(tmp_path / "d.csv")[5]["name"] == "digits/test:5"
+
+
+def test_litert_answers_without_tensorflow(tmp_path):
+    """What the SavedModel answers, of files of every kind that needs no TensorFlow to be read."""
+    model, _ = digits_export()
+    x = load_dataset(DataConfig("digits")).test._array.numpy()[:40]
+    np.save(tmp_path / "x.npy", x)
+    Image.fromarray(x[0, :, :, 0]).save(tmp_path / "x.png")
+    inputs = [tmp_path / "x.npy", tmp_path / "x.png"]
+    for kind, arguments in {"csv": [], "npz": ["--encode"]}.items():
+        given = [f"--model={model}", "--noprogress", *arguments, *inputs]
+        status, _, err = run_without_tensorflow(tmp_path / "none", "score", f"--out={tmp_path / 'l'}.{kind}", *given)
+        assert status == 0 and re.fullmatch(r"LiteRT answers, within \S+ nats of --engine=saved_model .*\n", err), err
+        figures("score", f"--out={tmp_path / 's'}.{kind}", "--engine=saved_model", *given)
+    by_litert, by_tensorflow = table(tmp_path / "l.csv"), table(tmp_path / "s.csv")
+    assert [row["name"] for row in by_litert] == [row["name"] for row in by_tensorflow] and len(by_litert) == 41
+    for name in ("log_prob", "bits_per_dim", "typicality"):
+        np.testing.assert_allclose(column(by_litert, name), column(by_tensorflow, name), rtol=1e-5, atol=1e-3)
+    latents = [np.load(tmp_path / f"{by}.npz")["latents"] for by in "ls"]
+    np.testing.assert_allclose(*latents, atol=1e-3)
+
+    shutil.copytree(saved_models()["grey"][2], tmp_path / "bare")
+    line = error_line(run("score", f"--model={tmp_path / 'bare'}", "--engine=litert", inputs[1]))
+    assert "engine is litert, and" in line and "has no model.tflite" in line
 
 
 def test_a_server_that_goes_away_and_comes_back(tmp_path):
