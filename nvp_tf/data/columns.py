@@ -1,5 +1,6 @@
 """What is known of the columns of vectors before training: which never vary, and which have few values."""
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 
@@ -46,12 +47,13 @@ class Dequantized(Split):
         return x + tf.constant(self._steps, x.dtype) * (tf.cast(drawn, x.dtype) / 2**_BITS - 0.5)
 
 
-def dequantized(data: DataSet) -> dict[str, Split]:
-    """The splits with noise as wide as their step on the columns of few values."""
+def dequantized(data: DataSet) -> DataSet:
+    """A data set with noise as wide as their step on the columns of few values."""
     steps = np.zeros(data.event.dimensions)
     for i, found in few_valued(data.train).items():
         steps[i] = found.step
-    return {part: Dequantized(getattr(data, part), steps) for part in ("train", "valid", "test")}
+    train, valid, test = (Dequantized(split, steps) for split in (data.train, data.valid, data.test))
+    return dataclasses.replace(data, train=train, valid=valid, test=test)
 
 
 def few_valued(split: Split) -> dict[int, FewValues]:

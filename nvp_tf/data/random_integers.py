@@ -23,9 +23,8 @@ def random_integers(seed: tf.Tensor, stream: int | range, bound: int) -> tf.Tens
       int64 [n], or [n, streams].
     """
     words = tf.bitcast(seed, tf.uint64)
-    several = isinstance(stream, range)
-    bits = tf.constant(list(stream) if several else stream, tf.uint64)
-    for word in (words[:, :1], words[:, 1:]) if several else (words[:, 0], words[:, 1]):
+    bits = tf.constant(list(stream) if isinstance(stream, range) else stream, tf.uint64)
+    for word in (words[:, :1], words[:, 1:]) if isinstance(stream, range) else (words[:, 0], words[:, 1]):
         bits = _mix(_mix(bits) ^ word)
     return tf.cast(_right(bits, 33), tf.int64) % bound
 

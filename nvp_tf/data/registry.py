@@ -52,7 +52,7 @@ def load_dataset(config: DataConfig) -> DataSet:
     if config.dequantize:
         if data.event.is_image:
             raise UserError(f"dequantize is true for {config.name}, whose images always are, expected false")
-        data = dataclasses.replace(data, **dequantized(data))
+        data = dequantized(data)
     if not config.flips:
         return data
     if not data.event.is_image:

@@ -37,7 +37,7 @@ class Split:
 class DataSet:
     """Three disjoint splits that are the same in every process.
 
-    about: what else there is to tell of it, for a line of JSON: {"rows_dropped": 3}.
+    about: a dict of what else there is to tell of it, for a line of JSON: {"rows_dropped": 3}.
     """
 
     name: str
@@ -45,7 +45,7 @@ class DataSet:
     train: Split
     valid: Split
     test: Split
-    about: dict[str, Any] = field(default_factory=dict)
+    about: Any = field(default_factory=dict)
 
 
 class ArraySplit(Split):

@@ -52,9 +52,8 @@ def density_picture(flow: Drawable, samples: np.ndarray, resolution: int = 300) 
     low, high = np.percentile(samples, [0.5, 99.5], axis=0)
     own_units = flow.event.reals == "float64"  # each axis has its own
     reach = 0.65 * (high - low if own_units else np.repeat((high - low).max(), 2))
-    axes_x, axes_y = np.linspace(*((low + high) / 2 + sign * reach for sign in (-1, 1)), resolution).T.astype(
-        flow.event.dtype
-    )
+    centre, dtype = (low + high) / 2, flow.event.dtype
+    axes_x, axes_y = np.linspace(centre - reach, centre + reach, resolution, dtype=dtype).T
     points = np.stack(np.meshgrid(axes_x, axes_y), axis=-1).reshape(-1, 2)
     density = np.exp(flow.log_prob(points).numpy()).reshape(resolution, resolution)
 

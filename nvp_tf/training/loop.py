@@ -95,21 +95,24 @@ class Training:
             return self._report()
 
     def _begin_run(self) -> None:
-        taken = self.workers.from_chief(
-            lambda: {
-                name: fit(
-                    self.state.flow,
-                    self.dataset.train,
-                    wrap=lambda batches, name=name: self._stoppable(self.told.batches(batches, name)),
-                )
-                for name, fit in _TAKEN.items()
-            }
-        )
+        taken = self.workers.from_chief(self._taken)
         self.workers.set_as_chief(self.state.everything)
         self.state.start_average()
         self.progress.untrained = self.evaluator.evaluate(self.dataset.valid, limit=100)["log_prob"]
         self.records.begin(self.state.flow.parameters, taken | {"data": self.dataset.about})
         self._save()
+
+    def _taken(self) -> dict[str, Any]:
+        """Fits what the flow takes from its data as a whole; what that was, by name."""
+        flow, split = self.state.flow, self.dataset.train
+        taken = {}
+        for name, fit in _TAKEN.items():
+
+            def shown(batches: Iterable[tf.Tensor], name: str = name) -> Iterable[tf.Tensor]:
+                return self._stoppable(self.told.batches(batches, name))
+
+            taken[name] = fit(flow, split, wrap=shown)
+        return taken
 
     def _go_on(self) -> None:
         """Steps from where `progress` stands to the last one, with their evaluations and checkpoints."""
