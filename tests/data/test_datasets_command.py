@@ -13,7 +13,7 @@ def test_the_list_tells_what_is_here_without_tensorflow(tmp_path):
     (tmp_path / "LSUN" / "tower_train").mkdir(parents=True)
     (tmp_path / "TFD_48x48.mat").write_text("")
     status, out, err = finish(start("datasets", f"--data_dir={tmp_path}"))
-    always = ["two_moons", "digits", "photos", "folder", "npz"]
+    always = ["two_moons", "digits", "photos", "folder", "npz", "table", "breast_cancer", "wine", "diabetes"]
     assert status == 0 and all(f" {name} " in err for name in CATALOGUE)
     present = [name for name in CATALOGUE if name in [*always, "tfd", "lsun_tower"]]
     absent = [name for name in CATALOGUE if name not in present]
