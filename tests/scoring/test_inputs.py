@@ -241,7 +241,7 @@ BAD = [  # name, content, event, how many good ones, what is said
     ("x.npz", saved(VALUES[COLOUR].transpose(0, 3, 1, 2), np.savez), COLOUR, 0, "channels last: x.transpose(0, 2, "),
     ("x.npz", saved(5, np.savez), GREY, 0, "array arr_0's rows: has none"),
     ("x.npz", saved(np.asfortranarray(VALUES[GREY]), np.savez)[:-200], GREY, 0, "cannot be read"),
-    ("x.npy", gzip.compress(saved(VALUES[GREY])), GREY, 0, "does not begin as a .npy file does"),
+    ("x.npy", gzip.compress(saved(VALUES[GREY]), mtime=0), GREY, 0, "does not begin as a .npy file does"),
     ("letter", zipped("word/document.xml"), GREY, 0, "of no known kind by name or content"),
     ("train-00000-of-00001", TWO[:8], GREY, 0, "of no known kind"),
     ("x.tfrecord", TWO[:-3], GREY, 1, "damaged after 1 records"),
