@@ -25,7 +25,7 @@ DENSITY_PRESETS = {
     "pixelcnn_fashion_mnist": DensityPreset(
         "pixelcnn",
         "fashion_mnist",
-        {},
+        {"batch_size": 16},
         "Gated PixelCNN (van den Oord et al. 2016), discretized logistics (Salimans et al. 2017), for two cores",
         "",
     ),
