@@ -34,7 +34,9 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "colour")) for n in DATA])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("levels", "vectors"))) for n in DATA]
+)
 def test_train_on_own_arrays(name, tmp_path):
     preset, changes, data, shape, levels = DATA[name]
     config = nvp_tf.preset(preset, *changes, *BRIEF)

@@ -163,6 +163,7 @@ def contents(folder):
     return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
+@pytest.mark.slow
 def test_folders_and_names_by_command(tmp_path):
     """A few of the above, and what the system refuses, as whole commands; two at a time."""
     whole, below_file, cut = digits_run()[0], tmp_path / "file" / "run", tmp_path / "cut"

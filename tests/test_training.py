@@ -37,8 +37,8 @@ TIMES = ["step", "minutes", "images_per_second", "waiting_for_data", "memory_gig
     [
         ("masked", True, 1e6),
         pytest.param("packed", True, 1e6, marks=pytest.mark.slow),
-        ("masked", True, 0.5),
-        ("packed", False, 0.5),
+        pytest.param("masked", True, 0.5, marks=pytest.mark.slow),
+        pytest.param("packed", False, 0.5, marks=pytest.mark.slow),
     ],
 )
 def test_two_replicas_are_one(checkerboard, batch_norm, clip_norm):

@@ -85,7 +85,7 @@ def _configs(run_on: str, also: Sequence[str]) -> list[DataConfig]:
         if not (colon and place):
             raise UserError(f"also is {word!r}, expected NAME:DIR, such as mnist:~/data")
         places[name] = DataConfig(name).at(place)
-    names = [name for name in CATALOGUE if name not in ("folder", "npz")]
+    names = [name for name in CATALOGUE if name not in ("folder", "npz", "table")]
     return [*places.values(), *(DataConfig(name) for name in names if name not in (*places, run_on))]
 
 

@@ -56,7 +56,13 @@ def gradients(config, dtype, recompute, compiled, network_dtype=None):
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [("masked", "float64"), ("masked", "float32"), ("packed", "float64"), ("vector", "float32"), ("nice", "float64")],
+    [
+        ("masked", "float64"),
+        pytest.param("masked", "float32", marks=pytest.mark.slow),
+        pytest.param("packed", "float64", marks=pytest.mark.slow),
+        ("vector", "float32"),
+        ("nice", "float64"),
+    ],
 )
 def test_gradients_and_statistics_are_the_plain_ones(name, dtype):
     bound = {"float64": 1e-12, "float32": 1e-6}[dtype]

@@ -33,7 +33,9 @@ def column(rows, name):
     return np.array([float(row[name]) for row in rows if not row["error"]])
 
 
-@pytest.mark.parametrize("name", ["grey", pytest.param("colour", marks=pytest.mark.slow), "vector"])
+@pytest.mark.parametrize(
+    "name", ["grey", *(pytest.param(name, marks=pytest.mark.slow) for name in ("colour", "vector"))]
+)
 def test_one_image_one_score(tmp_path, name):
     flow, x, folder = saved_models()[name]
     np.save(tmp_path / "x.npy", x)
