@@ -14,7 +14,10 @@ from nvp_tf.training.state import TrainingState
 MODELS = {}
 for name, preset in PRESETS.items():
     MODELS.setdefault(preset.config.model, []).append(name)
-SLOW = {"nice_tfd", "nice_svhn", "nice_cifar10", "realnvp_imagenet64", "realnvp_imagenet32", "realnvp_cifar10"}
+SLOW = {
+    *("nice_tfd", "nice_svhn", "nice_cifar10", "realnvp_imagenet64", "realnvp_imagenet32", "realnvp_cifar10"),
+    *("realnvp_photos", "realnvp_folder"),
+}
 CASES = [pytest.param(names, id=names[0], marks=[pytest.mark.slow] * (names[0] in SLOW)) for names in MODELS.values()]
 
 

@@ -41,7 +41,10 @@ def shapes(flow, kind):
     return [found[scale] for scale in sorted(found)]
 
 
-@pytest.mark.parametrize("name", SHAPES)
+LARGE = ("realnvp_imagenet64", "realnvp_imagenet32")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE)) for n in SHAPES])
 def test_shapes_at_every_scale(name):
     flow = build(PRESETS[name].config.model)
     couplings, checkerboards, channels, latents = SHAPES[name]
