@@ -21,6 +21,7 @@ from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError
+from nvp_tf.scoring.contract import AUTO, ENGINES
 
 if TYPE_CHECKING:
     from nvp_tf.event import Event
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from nvp_tf.scoring.lite import LiteModel
     from nvp_tf.scoring.saved_model import SavedModel
     from nvp_tf.scoring.server import Server
+
+    Model = SavedModel | LiteModel | Server
 
 POSITIONAL = sys.maxsize  # words that are no flags
 FLAGS = flags.FLAGS
@@ -41,9 +44,7 @@ flags.DEFINE_integer("levels", None, "Of a server's model: how many values a pix
 flags.DEFINE_list(
     "columns", [], "A table's columns in the model's order; without it, those that the export was trained with."
 )
-flags.DEFINE_enum(
-    "engine", "auto", ["auto", "litert", "saved_model"], "Who answers here: LiteRT, if the export has a file for it."
-)
+flags.DEFINE_enum("engine", AUTO, ENGINES, "Who answers here: LiteRT, if the export has a file for it.")
 flags.DEFINE_string("feature", None, "The feature of TFRecords, or column of Parquet, that has the image or vector.")
 flags.DEFINE_string("dataset", None, "Score a split of a data set by name, as nvp_tf train has it.")
 flags.DEFINE_enum("split", "test", ["train", "valid", "test"], "Which split of it.")
@@ -88,7 +89,7 @@ def main(*words: str) -> dict[str, Any]:
     return (_all(items, total, model) if FLAGS.out else _one(items, model)) | found.passed.figures()
 
 
-def _model() -> SavedModel | LiteModel | Server:
+def _model() -> Model:
     if not FLAGS.server:
         from nvp_tf.scoring.local import open_export
 
@@ -122,7 +123,7 @@ def _split(event: Event) -> tuple[Iterable[Item], int]:
     return inputs.split(dataset, FLAGS.split), getattr(dataset, FLAGS.split).size
 
 
-def _one(items: Iterable[Item], model: SavedModel | LiteModel | Server) -> dict[str, Any]:
+def _one(items: Iterable[Item], model: Model) -> dict[str, Any]:
     """The scores of one picture, as the command's line of JSON."""
     from nvp_tf.scoring.contract import SIGNATURES
 
@@ -136,7 +137,7 @@ def _one(items: Iterable[Item], model: SavedModel | LiteModel | Server) -> dict[
     return {"name": item.name} | {name: float(scores[name][0]) for name in SIGNATURES["score"].outputs_of(model.event)}
 
 
-def _all(items: Iterable[Item], total: int | None, model: SavedModel | LiteModel | Server) -> dict[str, Any]:
+def _all(items: Iterable[Item], total: int | None, model: Model) -> dict[str, Any]:
     import time
 
     from tqdm import tqdm

@@ -40,8 +40,13 @@ class Entry:
 
     @property
     def always(self) -> bool:
-        """Whether it needs no files."""
+        """Whether no files of a published data set are needed: it is made here, or is a person's own."""
         return not (self.layouts or self.builders)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a person's own data, wherever they lie."""
+        return self.always and bool(self.get)
 
     def published(self, folder: str | Path | None) -> tuple[Layout, Path] | None:
         """The layout that is in or near `folder`, and where the first of its training names is; None without one."""

@@ -11,13 +11,12 @@ from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.picture_source import picture_source
 from nvp_tf.data.prepared import PreparedSplit
 from nvp_tf.data.preparing import Source, prepare
-from nvp_tf.data.split import DataSet
+from nvp_tf.data.split import PART_NAMES, DataSet
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
 from nvp_tf.pictures.decoding import Fit, centre, pixels, scaled, to_levels
 from nvp_tf.pictures.files import Found, find_pictures
 
-_SPLIT_FOLDERS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 _HELD_OUT = 10  # One file in so many for each split that has no folder of its own.
 
 
@@ -73,7 +72,7 @@ def _source(config: DataConfig, root: Path, found: Found) -> Source:
 def _parts(names: list[str]) -> dict[str, np.ndarray]:
     """{split: int64 rows} of files by their names."""
     none = np.array([], np.int64)
-    given = {part: _below(names, folders) for part, folders in _SPLIT_FOLDERS.items()}
+    given = {part: _below(names, folders) for part, folders in PART_NAMES.items()}
     if not (len(given["train"]) and (len(given["valid"]) or len(given["test"]))):
         given = {"train": np.arange(len(names)), "valid": none, "test": none}
     elif not len(given["test"]):

@@ -11,6 +11,9 @@ from nvp_tf.event import Event
 
 _FLIP = 1  # Streams of random_integers; crops have another.
 
+# What people call the folder or file of a split of their own.
+PART_NAMES = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
+
 
 class Split:
     """Examples by number.

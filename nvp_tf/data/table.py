@@ -8,11 +8,9 @@ import numpy as np
 
 from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.arrays import from_arrays
-from nvp_tf.data.split import DataSet
+from nvp_tf.data.split import PART_NAMES, DataSet
 from nvp_tf.data.table_files import open_table
 from nvp_tf.errors import UserError
-
-_PARTS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 
 
 def table(config: DataConfig) -> DataSet:
@@ -50,7 +48,7 @@ def _files(path: Path) -> dict[str, Path]:
         return {"train": path}
     found = {
         part: [file for file in sorted(path.iterdir()) if file.name.partition(".")[0].lower() in stems]
-        for part, stems in _PARTS.items()
+        for part, stems in PART_NAMES.items()
     }
     if not found["train"]:
         raise UserError(f"{path} has no train.*, expected a file of rows, or a folder with train.csv and test.csv")

@@ -85,11 +85,11 @@ def _configs(run_on: str, also: Sequence[str]) -> list[DataConfig]:
         if not (colon and place):
             raise UserError(f"also is {word!r}, expected NAME:DIR, such as mnist:~/data")
         places[name] = DataConfig(name).at(place)
-    names = [name for name in CATALOGUE if name not in ("folder", "npz", "table")]
+    names = [name for name, entry in CATALOGUE.items() if not entry.own]
     return [*places.values(), *(DataConfig(name) for name in names if name not in (*places, run_on))]
 
 
-def bring(images: np.ndarray, levels: int, shape: tuple[int, ...], own_levels: int, inside: float = 1.0) -> np.ndarray:
+def bring(images: np.ndarray, levels: int, shape: tuple[int, ...], wanted: int, inside: float = 1.0) -> np.ndarray:
     """Images of any size and 1 or 3 channels to a shape and levels: covered, the centre kept, rounded.
 
     inside: the share of the sides that the image gets; the rest is black.
@@ -104,7 +104,7 @@ def bring(images: np.ndarray, levels: int, shape: tuple[int, ...], own_levels: i
         picture = ImageOps.fit(
             picture.convert("RGB" if channels == 3 else "L"), (columns, rows), Image.Resampling.BILINEAR
         )
-        target[top : top + rows, left : left + columns] = to_levels(pixels(picture), own_levels)
+        target[top : top + rows, left : left + columns] = to_levels(pixels(picture), wanted)
     return result
 
 

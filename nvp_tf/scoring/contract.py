@@ -5,7 +5,7 @@ A model is a folder NAME, with a folder of its own for each version: NAME/3/save
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from nvp_tf.event import Event
 VALUES, LATENTS = "values", "latents"  # what is asked about; values are called `Event.name`
 SCALARS = {"num_samples": "int32", "seed": "int64", "temperature": "float32"}
 SCORES = ("log_prob", "bits_per_dim", "percentile", "typicality")
+AUTO, LITERT, SAVED_MODEL = ENGINES = ("auto", "litert", "saved_model")  # who is asked to answer in this process
 
 
 @dataclass(frozen=True)
@@ -121,26 +122,27 @@ def newest_version(model: str | Path) -> Path:
 
 
 def recorded(version: Path) -> dict[str, Any]:
-    """What an export's export.json says of its event and its signatures do not.
-
-    Returns:
-      {"levels": of images, None for vectors, "columns": what the entries of a vector are called}; nothing of an export
-      without such a file.
+    """An export's export.json; nothing of an export without one.
 
     Raises:
-      UserError: a damaged one.
+      UserError: a damaged file.
     """
     file = version / "export.json"
     if not file.exists():
         return {}
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        levels, columns = found.get("levels"), tuple(found.get("columns") or ())
+        levels, columns = found.get("levels"), found.get("columns") or ()
         if (levels is None or 2 <= levels <= 256) and all(isinstance(name, str) for name in columns):
-            return {"levels": levels, "columns": columns}
+            return found
     except (OSError, ValueError, AttributeError, TypeError):
         pass
     raise UserError(f"{file} is damaged, expected levels from 2 to 256, or the names of columns, in it")
+
+
+def event_of(shape: Sequence[int], dtype: str, about: dict[str, Any]) -> Event:
+    """What an export takes: of its signature the shape and dtype, of `recorded` the levels and names of columns."""
+    return Event.of_signature(shape, dtype, about.get("levels"), about.get("columns") or ())
 
 
 def next_version(model: Path) -> int:

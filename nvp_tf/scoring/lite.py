@@ -2,13 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError, reason
-from nvp_tf.event import Event
-from nvp_tf.scoring.contract import recorded
+from nvp_tf.scoring.contract import event_of
 from nvp_tf.scoring.scorer import Answers
 
 FILE = "model.tflite"
@@ -19,22 +19,22 @@ class LiteModel:
 
     Args:
       folder: of a version of an export, with `FILE` in it.
+      about: what its export.json says (`contract.recorded`).
 
     Raises:
       UserError: a damaged file, or none of ours.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self.folder = Path(folder)
-        told = recorded(self.folder)
+        self.folder = folder
         try:
             with cli.silence():  # it tells of its delegate, once there is a first answer
                 interpreter = Interpreter(str(self.folder / FILE), num_threads=os.cpu_count())
                 self._runners = {name: interpreter.get_signature_runner(name) for name in ("score", "encode")}
                 [(self._key, values)] = self._runners["score"].get_input_details().items()
-                self.event = Event.of_signature(values["shape_signature"][1:].tolist(), **told)
+                self.event = event_of(values["shape_signature"][1:].tolist(), "float32", about)
                 self.score(np.zeros((1, *self.event.shape)))
         except Exception as error:  # the interpreter has ValueError and RuntimeError for damage
             raise UserError(f"{self.folder / FILE} is not a file of nvp_tf's export: {reason(error)[:300]}") from None

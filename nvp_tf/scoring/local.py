@@ -1,17 +1,15 @@
 """Who answers in this process: LiteRT where an export has a file for it, TensorFlow otherwise."""
 
 import importlib.util
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError
-from nvp_tf.scoring.contract import newest_version
+from nvp_tf.scoring.contract import AUTO, LITERT, SAVED_MODEL, newest_version, recorded
 from nvp_tf.scoring.lite import FILE, LiteModel
 from nvp_tf.scoring.saved_model import SavedModel
-
-AUTO, LITERT, SAVED_MODEL = ENGINES = ("auto", "litert", "saved_model")
 
 
 def open_export(model: str | Path, engine: str = AUTO) -> SavedModel | LiteModel:
@@ -21,13 +19,13 @@ def open_export(model: str | Path, engine: str = AUTO) -> SavedModel | LiteModel
 
     Args:
       model: saved_models/NAME or saved_models/NAME/VERSION.
-      engine: one of `ENGINES`.
+      engine: one of `contract.ENGINES`.
 
     Raises:
       UserError: no export, a damaged one, or one of which LiteRT is asked for and cannot be.
     """
     folder = newest_version(model)
-    about = _about(folder)
+    about = recorded(folder)
     why = _why_not(folder, about)
     if engine == LITERT and why:
         raise UserError(f"engine is {LITERT}, and {why}")
@@ -36,17 +34,11 @@ def open_export(model: str | Path, engine: str = AUTO) -> SavedModel | LiteModel
         return SavedModel(folder)
     if gap := about.get("tflite", {}).get(FILE, {}).get("largest_log_prob_difference"):
         print(f"LiteRT answers, within {gap:.1g} nats of --engine={SAVED_MODEL} on held-out data", file=sys.stderr)
-    return LiteModel(folder)
+    return LiteModel(folder, about)
 
 
-def _about(folder: Path) -> dict:
-    try:
-        return json.loads((folder / "export.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # `contract.recorded` says what is wrong
-        return {}
-
-
-def _why_not(folder: Path, about: dict) -> str:
+def _why_not(folder: Path, about: dict[str, Any]) -> str:
+    """Why LiteRT cannot answer; empty where it can."""
     if not (folder / FILE).is_file():
         return f"{folder} has no {FILE}"
     if importlib.util.find_spec("ai_edge_litert") is None:

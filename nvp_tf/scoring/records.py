@@ -153,14 +153,22 @@ def _bytes(data: bytes, event: Event, fit: Fit | None) -> np.ndarray:
     if len(data) == event.dimensions and not pictures.is_picture(data):
         return np.frombuffer(data, np.uint8).reshape(event.shape)
     try:
+        return pictures.read(io.BytesIO(data), event, fit)
+    except UserError:
+        if _identified(data):
+            raise
+    raise UserError(f"has {len(data)} bytes that are no picture, expected one, or the {event.dimensions} of {event}")
+
+
+def _identified(data: bytes) -> bool:
+    """Whether Pillow takes bytes for a picture, be it a damaged one."""
+    try:
         Image.open(io.BytesIO(data)).close()
     except UnidentifiedImageError:
-        raise UserError(
-            f"has {len(data)} bytes that are no picture, expected one, or the {event.dimensions} of {event}"
-        ) from None
-    except Exception:  # `read` says what is wrong with a picture
+        return False
+    except Exception:  # of damage Pillow's decoders tell by a dozen types
         pass
-    return pictures.read(io.BytesIO(data), event, fit)
+    return True
 
 
 def _list(numbers: list, event: Event) -> np.ndarray:

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nvp_tf.errors import UserError, reason
-from nvp_tf.event import Event
-from nvp_tf.scoring.contract import newest_version, recorded
+from nvp_tf.scoring.contract import event_of, newest_version, recorded
 from nvp_tf.scoring.scorer import Answers
 
 
@@ -29,7 +28,7 @@ class SavedModel:
             [(self._key, spec)] = self._signatures["score"].structured_input_signature[1].items()
         except Exception as error:  # protobuf, TensorFlow and Python have their own for damage
             raise UserError(f"{self.folder} is not a whole export of nvp_tf: {reason(error)[:300]}") from None
-        self.event = Event.of_signature(spec.shape[1:], spec.dtype.name, **recorded(self.folder))
+        self.event = event_of(spec.shape[1:], spec.dtype.name, recorded(self.folder))
         self._tensor = tf.constant
 
     def score(self, batch: np.ndarray) -> Answers:
