@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import DataSet
 from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.evaluation.reference import Reference
+from nvp_tf.evaluation.usual import usual_bits
 from nvp_tf.exporting import gate
 from nvp_tf.exporting.serving import ServingBundle
 from nvp_tf.exporting.signatures import Signatures
@@ -31,6 +33,7 @@ def export(
     held_out_scores: np.ndarray,
     about: dict[str, Any] | None = None,
     tflite: bool = True,
+    usual: ArrayLike = 0.0,
 ) -> dict[str, Any]:
     """Writes export_dir/<next version>, whole or not at all, once it answers as the flow does.
 
@@ -41,6 +44,7 @@ def export(
       held_out_scores: log_prob of held-out data, nats, that `score` gives a percentile among.
       about: what else export.json shall say.
       tflite: whether to write the files for phones, too.
+      usual: the mean bits of each pixel of held-out data, that `explain` gives an excess over.
 
     Returns:
       What is in export.json, and path: the new version's folder.
@@ -51,7 +55,7 @@ def export(
     folder, examples = Path(export_dir), np.asarray(examples, flow.event.dtype)
 
     def fill(partial: Path) -> dict[str, Any]:
-        reference = Reference(held_out_scores)
+        reference = Reference(held_out_scores, usual)
         signatures = Signatures(flow, reference)
         signatures.save(partial)
         figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
@@ -98,11 +102,13 @@ def export_with(
     about: dict[str, Any] | None = None,
     tflite: bool = True,
 ) -> dict[str, Any]:
-    """`export`, checked on the first `examples` of a data set's test split, with the scores of its valid split."""
+    """`export`, checked on the first `examples` of a data set's test split, with the scores and the
+    usual bits of its valid split."""
     held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
     scores = Evaluator(flow).log_probs(dataset.valid)
     of_data = {"data": dataset.name} | ({"columns": list(dataset.event.columns)} if dataset.event.columns else {})
-    return export(flow, export_dir, held_out, scores, of_data | (about or {}), tflite)
+    about = of_data | (about or {})
+    return export(flow, export_dir, held_out, scores, about, tflite, usual_bits(flow.explain, dataset.valid))
 
 
 def _model(flow: Flow, reference: Reference) -> dict[str, Any]:

@@ -6,6 +6,7 @@ model_int8.tflite      those weights in int8, and what they are multiplied with 
 
     log_prob   images              ->  log_prob [n] nats, bits_per_dim [n]
     score      images              ->  log_prob, bits_per_dim, percentile, typicality [n]
+    explain    images              ->  bits, excess [n, H, W]
     encode     images              ->  latents [n, D]
     decode     latents             ->  images, valid bool [n]
     sample     noise, temperature  ->  images, valid bool [n]
@@ -74,6 +75,9 @@ def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.Polymo
     def score(values: tf.Tensor) -> dict[str, tf.Tensor]:
         return signatures.ranked(log_prob(values))
 
+    def explain(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return signatures.explained(signatures.entrywise(_exact(values), signatures.pattern))
+
     def encode(values: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"latents": signatures.forward(_exact(values), signatures.cell_centre)[0]}
 
@@ -93,6 +97,7 @@ def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.Polymo
     return {
         "log_prob": tf.function(log_prob, [signatures.values]),
         "score": tf.function(score, [signatures.values]),
+        "explain": tf.function(explain, [signatures.values]),
         "encode": tf.function(encode, [signatures.values]),
         "decode": tf.function(decode, [signatures.latents]),
         "sample": tf.function(sample, [noise, temperature]),
