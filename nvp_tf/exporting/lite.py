@@ -38,12 +38,13 @@ _OPERATIONS = qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.FULLY_C
 _LEAST = 1024  # weights of a layer in int8; those of fewer lose more than they save
 
 
-def write(signatures: Signatures, folder: Path) -> None:
-    """Writes the three files. The signatures of a file share its weights.
+def write(signatures: Signatures, folder: Path, halves: bool = False) -> list[str]:
+    """Writes the three files, and gives their names. The signatures of a file share its weights.
 
     Args:
       signatures: the `Signatures` of the SavedModel, both of whose directions are traced already.
       folder: where to.
+      halves: whether the kernels are float16 numbers (`in_half_precision`): `FLOAT32`, kept in float16, is then all.
 
     Raises:
       UserError: a layer that needs more than built-in ops.
@@ -52,8 +53,10 @@ def write(signatures: Signatures, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as saved:
         signatures.save(saved, functions)
         model = _converted(saved, list(functions))
-    for name, content in {FLOAT32: model, FLOAT16: _float16(model), INT8: _int8(model)}.items():
+    files = {FLOAT32: _float16(model)} if halves else {FLOAT32: model, FLOAT16: _float16(model), INT8: _int8(model)}
+    for name, content in files.items():
         (folder / name).write_bytes(content)
+    return list(files)
 
 
 def _converted(saved_model: str, signature_keys: list[str]) -> bytes:

@@ -1,5 +1,6 @@
 """The gate of an export's LiteRT files: what they answer in fresh processes, held against the live model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ EXAMPLES = 256
 _FOREIGN = {"nvp_tf", "tensorflow", "keras", "tensorflow_probability"}
 
 
-def check(flow: Flow, reference: Reference, folder: Path, examples: np.ndarray) -> dict[str, dict[str, Any]]:
+def check(
+    flow: Flow, reference: Reference, folder: Path, examples: np.ndarray, files: Sequence[str] = FILES
+) -> dict[str, dict[str, Any]]:
     """What the files in `folder` answer, each in a process that has LiteRT and NumPy alone.
 
     Args:
       flow, reference: what they were made of.
       folder: where `lite.write` wrote them.
       examples: held-out [n, *event_shape], of which the first 256 are asked about.
+      files: their names.
 
     Returns:
       {file: size_bytes; largest and mean differences of log_prob (nats) and the largest ones of its percentile and
@@ -42,7 +46,7 @@ def check(flow: Flow, reference: Reference, folder: Path, examples: np.ndarray) 
         "latents": flow.encode(x).numpy(),
         "sample": flow.decode(lite_client.draws(flow.dimensions) * lite_client.TEMPERATURE).numpy(),
     }
-    return {name: _check(folder / name, x, live, flow, reference) for name in FILES}
+    return {name: _check(folder / name, x, live, flow, reference) for name in files}
 
 
 def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, reference: Reference) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from nvp_tf.config.schema import ModelConfig, NICEConfig
 from nvp_tf.errors import UserError
 from nvp_tf.exporting import export, lite, lite_client, lite_gate, weights
 from nvp_tf.exporting.export import Reference, Signatures
+from nvp_tf.exporting.half import in_half_precision
+from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.layers.networks import WeightNormConv2D
 from nvp_tf.models.build import build
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 
@@ -268,6 +271,31 @@ def test_a_layer_without_built_in_ops_is_named(saved, tmp_path):
     signatures.inverse = tf.function(tf.math.erf, [signatures.latents])
     with pytest.raises(UserError, match=r"model.tflite can have built-in ops alone, .* none for Erf"):
         lite.write(signatures, tmp_path)
+
+
+def kernels(flow):
+    """Of its convolutions, in float64."""
+    for layer in [layer for layer in all_layers(flow) if isinstance(layer, WeightNormConv2D)]:
+        direction = layer.direction.numpy().astype(np.float64)
+        norm = np.linalg.norm(direction.reshape(-1, layer.filters), axis=0)
+        yield direction / norm * (1 if layer.scale is None else layer.magnitude.numpy())
+
+
+def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):
+    flow, x, _ = saved["grey"]
+    halves = in_half_precision(flow)
+    for before, after in zip(kernels(flow), kernels(halves), strict=True):
+        nearest = after.astype(np.float16)
+        np.testing.assert_allclose(after, nearest, rtol=1e-5)  # what LiteRT keeps of it is what there is
+        np.testing.assert_allclose(before, after, rtol=2e-3, atol=1e-6)
+    monkeypatch.setattr(weights, "_LARGE", 64)
+    packed, exact = weights.PackedWeights(halves.variables), weights.PackedWeights(flow.variables)
+    assert [[v.dtype.name for v in p.packed] for p in (packed, exact)] == [["float32", "float16"], ["float32"]]
+    live = halves.log_prob(x).numpy()
+    halves.set_weights(flow.get_weights())
+    with packed.in_place():
+        np.testing.assert_allclose(halves.log_prob(x), live, atol=1e-4)
+    assert 1e-3 < np.abs(live - flow.log_prob(x)).max() < 1
 
 
 def test_weights_of_large_models_are_packed_in_parts(saved, monkeypatch):
