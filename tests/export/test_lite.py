@@ -195,7 +195,7 @@ def test_built_in_ops_alone_no_bool_and_one_copy_of_the_weights(name, file, writ
 
 @pytest.mark.parametrize("name", ["grey", "colour"])
 def test_a_file_for_browsers_answers_to_the_bit(name, written, tmp_path):
-    flow, _, x, source, *_ = written[name, lite.FLOAT32]
+    _, _, x, source, *_ = written[name, lite.FLOAT32]
     file = tmp_path / fixed_batch.FILE
     fixed_batch.write(source, file)
     fixed_batch.check(source, file, x[:3])
@@ -203,7 +203,7 @@ def test_a_file_for_browsers_answers_to_the_bit(name, written, tmp_path):
     model = schema.ModelT.InitFromPackedBuf(file.read_bytes(), 0)
     assert [s.signatureKey.decode() for s in model.signatureDefs] == ["decode", "encode", "score"]
     assert all(tensor.shapeSignature is None for graph in model.subgraphs for tensor in graph.tensors)
-    with pytest.raises(UserError, match="score takes images of a free size"):
+    with pytest.raises(UserError, match=r"takes .* of a free size"):
         fixed_batch.check(source, source, x[:1])
     with pytest.raises(UserError, match=r"model_float16.tflite's score answers \w+ otherwise than model.tflite"):
         fixed_batch.check(source, source.parent / lite.FLOAT16, x[:3])
