@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nvp_tf import cli
 from nvp_tf.errors import UserError
 from nvp_tf.exporting.page import fixed_batch, material, runtime
 from nvp_tf.files import PARTIAL, json_text, put_in_place
@@ -44,7 +45,8 @@ def write(model: str | Path, out: str | Path, cache: Path) -> dict[str, Any]:
         shutil.copytree(STATIC, partial)
         shutil.copytree(scripts, partial / RUNTIME, dirs_exist_ok=True)
         fixed_batch.write(version / SOURCE, partial / fixed_batch.FILE)
-        fixed_batch.check(version / SOURCE, partial / fixed_batch.FILE, shown["examples"])
+        with cli.silence():  # interpreters tell of their delegate
+            fixed_batch.check(version / SOURCE, partial / fixed_batch.FILE, shown["examples"])
         (partial / ABOUT).write_text(json_text(_about(version, about, shown)), encoding="utf-8")
         shutil.rmtree(out, ignore_errors=True)
         put_in_place(partial, out)
@@ -67,7 +69,7 @@ def _about(version: Path, about: dict[str, Any], shown: dict[str, np.ndarray]) -
         "prior": about["prior"],
         "file": fixed_batch.FILE,
         "litertjs": runtime.VERSION,
-        "bits_per_dim": np.sort(bits).round(4).tolist(),
+        "bits_per_dim": np.sort(bits[np.isfinite(bits)]).round(4).tolist(),
         "examples": shown["examples"].reshape(len(shown["examples"]), -1).tolist(),
         "scales": shown["scales"].tolist(),
     }
