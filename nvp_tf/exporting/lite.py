@@ -31,7 +31,7 @@ from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from nvp_tf.errors import UserError
-from nvp_tf.exporting.signatures import Signatures
+from nvp_tf.exporting.signatures import Signatures, traced
 
 FLOAT32, FLOAT16, INT8 = FILES = "model.tflite", "model_float16.tflite", "model_int8.tflite"
 _OPERATIONS = qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.FULLY_CONNECTED
@@ -93,11 +93,11 @@ def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.Polymo
 
     noise, temperature = tf.TensorSpec(signatures.latents.shape, name="noise"), tf.TensorSpec((), name="temperature")
     return {
-        "log_prob": tf.function(log_prob, [signatures.values]),
-        "score": tf.function(score, [signatures.values]),
-        "encode": tf.function(encode, [signatures.values]),
-        "decode": tf.function(decode, [signatures.latents]),
-        "sample": tf.function(sample, [noise, temperature]),
+        "log_prob": traced(log_prob, [signatures.values]),
+        "score": traced(score, [signatures.values]),
+        "encode": traced(encode, [signatures.values]),
+        "decode": traced(decode, [signatures.latents]),
+        "sample": traced(sample, [noise, temperature]),
     }
 
 

@@ -13,6 +13,7 @@ x float32 [n, D] in the place of images, float64 where the flow standardizes the
 depends on nothing but itself and the scalars. A negative seed is a new one in every call.
 """
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +33,10 @@ _SEED, _COUNT = tf.TensorSpec((), tf.int64, "seed"), tf.TensorSpec((), tf.int32,
 _TEMPERATURE = tf.TensorSpec((), tf.float32, "temperature")
 
 
+# Nothing here needs to be rewritten by autograph, which takes longer than tracing it.
+traced = functools.partial(tf.function, autograph=False)
+
+
 class Signatures:
     """The signatures of one flow. `forward` and `inverse` are one function each, which all of them call.
 
@@ -48,8 +53,8 @@ class Signatures:
         self.pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
         self.cell_centre = np.full(flow.event.shape, flow.CELL_CENTRE, np.float32)
         self._weights = PackedWeights(flow.variables)
-        self.forward = tf.function(self._with_weights(flow.forward), [self.values, tf.TensorSpec(flow.event.shape)])
-        self.inverse = tf.function(self._with_weights(flow.inverse), [self.latents])
+        self.forward = traced(self._with_weights(flow.forward), [self.values, tf.TensorSpec(flow.event.shape)])
+        self.inverse = traced(self._with_weights(flow.inverse), [self.latents])
 
     def save(
         self, folder: str | Path, functions: dict[str, tf.types.experimental.PolymorphicFunction] | None = None
@@ -61,15 +66,15 @@ class Signatures:
 
     def functions(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Name -> tf.function that takes and gives the tensors by their names."""
-        log_prob = tf.function(self._log_prob, [self.values])
+        log_prob = traced(self._log_prob, [self.values])
         return {
             "serving_default": log_prob,
             "log_prob": log_prob,
-            "log_prob_with_noise": tf.function(self._log_prob_with_noise, [self.values, _SEED, _COUNT]),
-            "score": tf.function(self._score, [self.values]),
-            "encode": tf.function(self._encode, [self.values]),
-            "decode": tf.function(self._decode, [self.latents]),
-            "sample": tf.function(self._sample, [_COUNT, _SEED, _TEMPERATURE]),
+            "log_prob_with_noise": traced(self._log_prob_with_noise, [self.values, _SEED, _COUNT]),
+            "score": traced(self._score, [self.values]),
+            "encode": traced(self._encode, [self.values]),
+            "decode": traced(self._decode, [self.latents]),
+            "sample": traced(self._sample, [_COUNT, _SEED, _TEMPERATURE]),
         }
 
     def _with_weights(self, function: Callable[..., Answer]) -> Callable[..., Answer]:

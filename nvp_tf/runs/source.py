@@ -62,9 +62,9 @@ class Source(OpenRun):
         data_side = tf.TensorSpec((None, *flow.event.shape), flow.event.dtype)
         latents = tf.TensorSpec((None, flow.dimensions), flow.compute_dtype)
         return {
-            "encode": tf.function(flow.encode, [data_side]),
-            "decode": tf.function(flow.decode, [latents]),
-            "log_prob": tf.function(lambda x: flow.log_prob(x), [data_side]),
+            "encode": tf.function(flow.encode, [data_side], autograph=False),
+            "decode": tf.function(flow.decode, [latents], autograph=False),
+            "log_prob": tf.function(lambda x: flow.log_prob(x), [data_side], autograph=False),
         }
 
     def need_images(self, figure: str) -> None:
