@@ -5,6 +5,7 @@ import {paintPicture} from "./paint.js";
 const CELLS = 8; // of the map, each way
 
 export async function betweenSection({model, about, look}) {
+  byId("map-picture").style.aspectRatio = `${about.shape[1]} / ${about.shape[0]}`;
   const four = [];
   for (const example of about.examples.slice(0, 4)) four.push((await model.ask("encode", Uint8Array.from(example))).latents);
   const [a, b] = [byId("angle-a"), byId("angle-b")];

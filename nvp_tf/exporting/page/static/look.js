@@ -20,7 +20,7 @@ export function lookSection({model, about}, seen) {
 
   const look = newestOnly(async (stale, pixels, name, scroll = false) => {
     refuse("");
-    if (scroll) byId("look-title").scrollIntoView({behavior: "smooth"});
+    if (scroll) byId("look-title").scrollIntoView();
     byId("own-name").textContent = name;
     paintPicture(byId("own"), pixels, shape, levels);
     const scores = await model.ask("score", pixels);
