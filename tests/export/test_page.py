@@ -8,7 +8,7 @@ import tarfile
 
 import numpy as np
 import pytest
-from commands import ROOT, digits_export, error_line, leftovers, run
+from commands import ROOT, digits_export, error_line, leftovers, run_without_tensorflow
 
 from nvp_tf.errors import UserError
 from nvp_tf.exporting.page import material, runtime, writing
@@ -50,10 +50,13 @@ def test_what_has_no_page(cache, tmp_path):
     cases = {
         "is not a folder": (tmp_path / "none", "page"),
         "is there already and is no page": (model, "mine"),
-        "is a model of vectors, expected one of images": (vector, "page"),
+        "is not an export of images, expected one: vectors have no page": (vector, "page"),
     }
     for message, (of, out) in cases.items():
-        assert message in error_line(run("page", f"--model={of}", f"--out={tmp_path / out}"))
+        with pytest.raises(UserError, match=message):
+            writing.write(of, tmp_path / out, cache)
+    flags = f"--model={vector}", f"--out={tmp_path / 'page'}"
+    assert "vectors have no page" in error_line(run_without_tensorflow(tmp_path / "path", "page", *flags))
     (vector / "export.json").write_text('{"levels": 17}')
     with pytest.raises(UserError, match=r"has no model.tflite, expected an export that was made with --tflite"):
         writing.write(vector, tmp_path / "page", cache)

@@ -34,7 +34,7 @@ def write(model: str | Path, out: str | Path, cache: Path) -> dict[str, Any]:
     version, out = newest_version(model), Path(out)
     about = recorded(version)
     if about.get("levels") is None:
-        raise UserError(f"{model} is a model of vectors, expected one of images: only they have a page")
+        raise UserError(f"{version} is not an export of images, expected one: vectors have no page")
     if out.exists() and not (out / ABOUT).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there already and is no page, expected a new folder")
     if not (version / SOURCE).is_file():
