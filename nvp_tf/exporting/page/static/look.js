@@ -8,8 +8,8 @@ import {sketchSheet} from "./sketch.js";
 
 // What is said of an output of `score`, in this order; others are shown by their names.
 const MEANINGS = {
-  foreign: "small where a picture is not of the data's kind: so many of the data's own look as foreign as this",
-  typicality: "small where its bits/dim are unusual: so many of the data's own are as far from the usual",
+  foreign: "the share of the data's own pictures that look at least as foreign; small: not of the data's kind",
+  typicality: "the share of the data's own pictures whose bits/dim are at least as unusual",
 };
 const NOT_VALUES = ["log_prob", "bits_per_dim", "percentile"];
 
