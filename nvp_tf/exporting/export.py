@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nvp_tf.data.pipeline import evaluation_batches
-from nvp_tf.data.split import DataSet
+from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.evaluation.reference import Reference
 from nvp_tf.exporting import gate
@@ -28,7 +28,7 @@ def export(
     flow: Flow,
     export_dir: str | Path,
     examples: np.ndarray,
-    held_out_scores: np.ndarray,
+    reference: Reference,
     about: dict[str, Any] | None = None,
     tflite: bool = True,
 ) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def export(
       flow: a `Flow`.
       export_dir: the model's folder; earlier versions in it are not touched.
       examples: held-out [n, *event_shape], on which the export is held against the flow.
-      held_out_scores: log_prob of held-out data, nats, that `score` gives a percentile among.
+      reference: what `score` holds an example against.
       about: what else export.json shall say.
       tflite: whether to write the files for phones, too.
 
@@ -51,7 +51,6 @@ def export(
     folder, examples = Path(export_dir), np.asarray(examples, flow.event.dtype)
 
     def fill(partial: Path) -> dict[str, Any]:
-        reference = Reference(held_out_scores)
         signatures = Signatures(flow, reference)
         signatures.save(partial)
         figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
@@ -98,11 +97,12 @@ def export_with(
     about: dict[str, Any] | None = None,
     tflite: bool = True,
 ) -> dict[str, Any]:
-    """`export`, checked on the first `examples` of a data set's test split, with the scores of its valid split."""
+    """`export`, checked on the first `examples` of a data set's test split, with the `Reference.of` its others."""
     held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
-    scores = Evaluator(flow).log_probs(dataset.valid)
+    evaluator = Evaluator(flow)
+    reference = Reference.of(dataset, lambda x: evaluator.log_probs(ArraySplit(x))[:, 0])
     of_data = {"data": dataset.name} | ({"columns": list(dataset.event.columns)} if dataset.event.columns else {})
-    return export(flow, export_dir, held_out, scores, of_data | (about or {}), tflite)
+    return export(flow, export_dir, held_out, reference, of_data | (about or {}), tflite)
 
 
 def _model(flow: Flow, reference: Reference) -> dict[str, Any]:
