@@ -27,7 +27,7 @@ def export_rows(comparison: Comparison, found: list[Line], dataset: DataSet) -> 
             try:
                 density = saved.load(comparison.model(line.done[0]))
                 about = {"family": density.family, "dataset": dataset.name}
-                reference = Reference.of(dataset, lambda x, density=density: density.scores(x).value, _REFERENCE)
+                reference = Reference.of(dataset, lambda x, density=density: density.scores(x).value, most=_REFERENCE)
                 export(density, folder, test, reference, about)
             except UserError as error:
                 refused[line.name] = str(error)

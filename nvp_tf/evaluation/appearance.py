@@ -11,7 +11,7 @@ from nvp_tf.event import Event
 
 SIDE = 16  # pixels of a small version's sides, at most
 COMPONENTS, GAUSSIANS = 32, 16
-_EACH = 40  # examples that a Gaussian is fitted on, at least
+_EACH = 80  # examples that a Gaussian is fitted on, at least
 _FLOOR = 0.1  # of the components' mean variance, added to each
 _STEPS = 50  # of EM
 _BATCH = 1000

@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import DataSet, Split
@@ -33,14 +34,23 @@ class Reference:
       event: of an example.
       held_out: examples with their scores; of more than 10,000, evenly spaced numbers of the sorted ones are kept.
       train: training examples with theirs, at least two.
+      usual: the mean bits of each pixel (`usual_bits`), [height, width] or [D], that an explanation is held against;
+        0 where nothing is.
     """
 
-    def __init__(self, event: Event, held_out: Examples, train: Examples) -> None:
+    def __init__(self, event: Event, held_out: Examples, train: Examples, usual: ArrayLike = 0.0) -> None:
+        self.usual = np.asarray(usual, np.float32)
         self.scores = Ranks(held_out.log_prob)
         self.foreign = Foreign(event, train, held_out)
 
     @classmethod
-    def of(cls, dataset: DataSet, log_prob: Callable[[np.ndarray], np.ndarray], most: int = MOST) -> Self:
+    def of(
+        cls,
+        dataset: DataSet,
+        log_prob: Callable[[np.ndarray], np.ndarray],
+        usual: ArrayLike = 0.0,
+        most: int = MOST,
+    ) -> Self:
         """Of a data set's splits: up to so many examples of `valid`, and of `train` up to 4,000 of them.
 
         Where the two are one split, every other example of it is taken for each.
@@ -53,7 +63,7 @@ class Reference:
             held_out, train = x[::2], x[1::2]
         else:
             held_out, train = some(dataset.valid, most), some(dataset.train, min(most, _TRAIN))
-        return cls(dataset.event, Examples(held_out, log_prob(held_out)), Examples(train, log_prob(train)))
+        return cls(dataset.event, Examples(held_out, log_prob(held_out)), Examples(train, log_prob(train)), usual)
 
     def ranks(self, x: tf.Tensor, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
         """Each of `RANKS`, [n], of raw examples [n, *event.shape] and their scores, nats [n]."""

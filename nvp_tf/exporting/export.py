@@ -15,7 +15,9 @@ from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import ArraySplit, DataSet
 from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.evaluation.reference import Reference
+from nvp_tf.evaluation.usual import usual_bits
 from nvp_tf.exporting import gate
+from nvp_tf.exporting.half import in_half_precision
 from nvp_tf.exporting.serving import ServingBundle
 from nvp_tf.exporting.signatures import Signatures
 from nvp_tf.files import PARTIAL, json_text, put_in_place, write_text
@@ -31,6 +33,7 @@ def export(
     reference: Reference,
     about: dict[str, Any] | None = None,
     tflite: bool = True,
+    halves: bool = False,
 ) -> dict[str, Any]:
     """Writes export_dir/<next version>, whole or not at all, once it answers as the flow does.
 
@@ -38,9 +41,10 @@ def export(
       flow: a `Flow`.
       export_dir: the model's folder; earlier versions in it are not touched.
       examples: held-out [n, *event_shape], on which the export is held against the flow.
-      reference: what `score` holds an example against.
+      reference: what `score` and `explain` hold an example against.
       about: what else export.json shall say.
       tflite: whether to write the files for phones, too.
+      halves: whether the flow is one `in_half_precision`.
 
     Returns:
       What is in export.json, and path: the new version's folder.
@@ -58,8 +62,9 @@ def export(
             from nvp_tf.exporting import lite, lite_gate  # they load the quantizer
 
             single = flow.in_single_precision()
-            lite.write(signatures if single is flow else Signatures(single, reference), partial)
-            figures["tflite"] = lite_gate.check(single, reference, partial, np.asarray(examples, single.event.dtype))
+            files = lite.write(signatures if single is flow else Signatures(single, reference), partial, halves)
+            x = np.asarray(examples, single.event.dtype)
+            figures["tflite"] = lite_gate.check(single, reference, partial, x, files)
         return (about or {}) | figures
 
     return new_version(folder, fill, ServingBundle(folder, examples, flow.event))
@@ -96,13 +101,25 @@ def export_with(
     examples: int = 1000,
     about: dict[str, Any] | None = None,
     tflite: bool = True,
+    float16: bool = False,
 ) -> dict[str, Any]:
-    """`export`, checked on the first `examples` of a data set's test split, with the `Reference.of` its others."""
-    held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
-    evaluator = Evaluator(flow)
-    reference = Reference.of(dataset, lambda x: evaluator.log_probs(ArraySplit(x))[:, 0])
+    """`export`, checked on the first `examples` of a data set's test split, with the `Reference.of` its others.
+
+    float16: whether the kernels are rounded first (`in_half_precision`); export.json then says what that costs.
+    """
     of_data = {"data": dataset.name} | ({"columns": list(dataset.event.columns)} if dataset.event.columns else {})
-    return export(flow, export_dir, held_out, reference, of_data | (about or {}), tflite)
+    about = of_data | (about or {})
+    if float16:
+        exact, flow = flow, in_half_precision(flow)
+        unit = "bits_per_dim" if flow.event.is_image else "log_prob"
+        about["float16"] = {
+            name: Evaluator(each).evaluate(dataset.test, limit=examples)[unit]
+            for name, each in ((f"{unit}_before", exact), (unit, flow))
+        }
+    held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
+    evaluator, usual = Evaluator(flow), usual_bits(flow.explain, dataset.valid)
+    reference = Reference.of(dataset, lambda x: evaluator.log_probs(ArraySplit(x))[:, 0], usual)
+    return export(flow, export_dir, held_out, reference, about, tflite, float16)
 
 
 def _model(flow: Flow, reference: Reference) -> dict[str, Any]:

@@ -138,14 +138,25 @@ class Coupling(Bijective):
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         return self._couple(y, self.transform.inverse, training=False)
 
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        kept, changed, log_det = self._parts(x, self.transform.forward, training=False)
+        return self._merge(kept, changed), self._merge(tf.zeros_like(kept), log_det)
+
     def _couple(self, x: tf.Tensor, transform: Callable[..., ValueAndLogDet], training: bool) -> ValueAndLogDet:
+        kept, changed, log_det = self._parts(x, transform, training)
+        return self._merge(kept, changed), sum_event(log_det)
+
+    def _parts(
+        self, x: tf.Tensor, transform: Callable[..., ValueAndLogDet], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """(kept, changed, the log_det of each changed entry): what `_merge` takes."""
         kept, changed = self._split(x)
         outputs = tf.cast(self.network(kept, training=training), x.dtype)
         changed, log_det = transform(changed, outputs)
         if not self.splits:
             changed_entries = tf.constant(~self.mask, x.dtype)
             changed, log_det = changed * changed_entries, log_det * changed_entries
-        return self._merge(kept, changed), sum_event(log_det)
+        return kept, changed, log_det
 
     def _split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if self.alternates:
