@@ -310,15 +310,15 @@ def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):
     for before, after in zip(kernels(flow), kernels(halves), strict=True):
         nearest = after.astype(np.float16).astype(np.float64)
         np.testing.assert_allclose(after, nearest, rtol=1e-5)  # what LiteRT keeps of it is what there is
-        np.testing.assert_allclose(before, after, rtol=2e-3, atol=1e-6)
+        np.testing.assert_allclose(before, after, rtol=2**-8, atol=1e-6)  # at most eight steps
     monkeypatch.setattr(weights, "_LARGE", 64)
     packed, exact = weights.PackedWeights(halves.variables), weights.PackedWeights(flow.variables)
     assert [[v.dtype.name for v in p.packed] for p in (packed, exact)] == [["float32", "float16"], ["float32"]]
     live = halves.log_prob(x).numpy()
     halves.set_weights(flow.get_weights())
     with packed.in_place():
-        np.testing.assert_allclose(halves.log_prob(x), live, atol=1e-4)
-    assert 1e-3 < np.abs(live - flow.log_prob(x)).max() < 1
+        np.testing.assert_allclose(halves.log_prob(x), live, atol=5e-5)
+    assert 2e-4 < np.abs(live - flow.log_prob(x)).max() < 1
 
 
 def test_weights_of_large_models_are_packed_in_parts(saved, monkeypatch):
