@@ -126,7 +126,7 @@ def test_export(tmp_path):
     made = [nvp_tf.export(flow, HELD_OUT, tmp_path / "model", examples=20, tflite=False) for _ in range(2)]
     assert [one["version"] for one in made] == [1, 2]
     written = json.loads((tmp_path / "model" / "2" / "export.json").read_text())
-    assert (written["data"], written["checked_examples"], written["reference_scores"]) == ("arrays", 20, 50)
+    assert (written["data"], written["checked_examples"], written["reference_scores"]) == ("arrays", 20, 25)
     model = tf.saved_model.load(made[0]["path"]).signatures
     np.testing.assert_allclose(model["log_prob"](x=HELD_OUT)["log_prob"], flow.log_prob(HELD_OUT), atol=1e-3)
 

@@ -5,6 +5,7 @@ nvp_tf score --model=saved_models/fashion --out=scores.csv --dataset=fashion_mni
 nvp_tf score --server=grpc://localhost:8500 --model=fashion --out=scores.parquet pictures/
 nvp_tf score --model=saved_models/fashion --out=latents.npz --encode images.npy
 nvp_tf score --model=saved_models/fashion picture.png
+nvp_tf score --model=saved_models/fashion --out=scores.csv --group_by=folder cameras/
 
 docs/scoring.md says what may be scored and what the columns mean.
 """
@@ -21,7 +22,7 @@ from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError
-from nvp_tf.scoring.contract import AUTO, ENGINES
+from nvp_tf.scoring.contract import AUTO, ENGINES, LATENTS
 
 if TYPE_CHECKING:
     from nvp_tf.event import Event
@@ -56,6 +57,7 @@ flags.DEFINE_integer("tries", 6, "How often a request without an answer is made.
 flags.DEFINE_integer("in_flight", 4, "Requests that wait for the server at once.", lower_bound=1)
 flags.DEFINE_integer("batch_size", 64, "How many are scored at once.", lower_bound=1)
 flags.DEFINE_integer("skip", 0, "Leave out so many at the beginning: how to go on.", lower_bound=0)
+flags.DEFINE_enum("group_by", None, ["folder"], "Say of each folder, too, whether its source has changed.")
 flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
@@ -66,12 +68,14 @@ def main(*words: str) -> dict[str, Any]:
         table.check_suffix(FLAGS.out, FLAGS.encode)
     if bool(words) == bool(FLAGS.dataset):
         raise UserError("expected files, folders or patterns to score, or a --dataset")
-    if FLAGS.out is None and (FLAGS.encode or FLAGS.dataset):
+    if FLAGS.out is None and (FLAGS.encode or FLAGS.dataset or FLAGS.group_by):
         raise UserError("expected --out=FILE to write to")
     fit, found = pictures.fit_of_flags(FLAGS.fit, FLAGS.background, FLAGS.deep_range), inputs.find(words)
     if words and not found.files:
         raise UserError(f"there is nothing to score: {found.passed}")
     model = _model()
+    if FLAGS.group_by:
+        _need_groups(model)
     if FLAGS.columns:
         if len(FLAGS.columns) != model.event.dimensions or model.event.is_image:
             raise UserError(f"columns is {', '.join(FLAGS.columns)}, expected one for each entry of {model.event}")
@@ -100,6 +104,14 @@ def _model() -> Model:
     return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
 
 
+def _need_groups(model: Model) -> None:
+    """Raises UserError where there is nothing to tell groups by."""
+    if FLAGS.server or not model.held_out or "foreign" not in model.scores:
+        raise UserError("group_by wants a --model whose export.json and scores have `foreign`, expected a new export")
+    if FLAGS.encode or FLAGS.dataset:
+        raise UserError("group_by is for scores of files, expected neither --encode nor --dataset")
+
+
 def _with_levels(event: Event) -> Event:
     """The model's event, of as many levels as a flag says."""
     if FLAGS.levels is None:
@@ -125,8 +137,6 @@ def _split(event: Event) -> tuple[Iterable[Item], int]:
 
 def _one(items: Iterable[Item], model: Model) -> dict[str, Any]:
     """The scores of one picture, as the command's line of JSON."""
-    from nvp_tf.scoring.contract import SIGNATURES
-
     first = list(itertools.islice(items, 2))
     if len(first) != 1:
         raise UserError("expected --out=FILE to write more than one score to")
@@ -134,7 +144,7 @@ def _one(items: Iterable[Item], model: Model) -> dict[str, Any]:
     if item.value is None:
         raise UserError(f"{item.name} {item.error}")
     scores = model.score(item.value[None])
-    return {"name": item.name} | {name: float(scores[name][0]) for name in SIGNATURES["score"].outputs_of(model.event)}
+    return {"name": item.name} | {name: float(scores[name][0]) for name in model.scores}
 
 
 def _all(items: Iterable[Item], total: int | None, model: Model) -> dict[str, Any]:
@@ -143,23 +153,28 @@ def _all(items: Iterable[Item], total: int | None, model: Model) -> dict[str, An
     from tqdm import tqdm
 
     from nvp_tf.scoring import scorer, table
+    from nvp_tf.scoring.groups import Groups
     from nvp_tf.scoring.summary import Summary
 
     ask = model.encode if FLAGS.encode else model.score
     items = itertools.islice(items, FLAGS.skip, None)
     total = total and max(0, total - FLAGS.skip)
     summary, start = Summary(), time.perf_counter()
-    out = table.Table(FLAGS.out, model.event, FLAGS.encode)
+    groups = Groups(model.held_out) if FLAGS.group_by else None
+    out = table.Table(FLAGS.out, (LATENTS,) if FLAGS.encode else model.scores)
     try:
         with out, tqdm(total=total, unit=" scored", disable=not FLAGS.progress) as bar:
             for rows in scorer.answer(items, ask, FLAGS.batch_size, FLAGS.in_flight if FLAGS.server else 1):
                 out.write(rows)
                 summary.add(rows)
+                if groups:
+                    groups.add(rows)
                 bar.update(len(rows))
     except (UserError, KeyboardInterrupt) as error:
         if not out.rows:
             raise
-        kept = f"the first {out.rows} are in {table.incomplete(FLAGS.out)}, go on with --skip={FLAGS.skip + out.rows}"
+        place = table.beside(FLAGS.out, table.INCOMPLETE)
+        kept = f"the first {out.rows} are in {place}, go on with --skip={FLAGS.skip + out.rows}"
         raise type(error)("; ".join(filter(None, [str(error), kept]))) from None
     seconds = time.perf_counter() - start
     for line in summary.remarks():
@@ -167,4 +182,7 @@ def _all(items: Iterable[Item], total: int | None, model: Model) -> dict[str, An
     figures = {"out": FLAGS.out} | summary.figures() | {"per_second": round(out.rows / seconds, 1)}
     if not summary.scored:
         raise UserError(f"nothing could be scored, {FLAGS.out} says why: {summary.first_error or 'there was nothing'}")
+    if groups:
+        groups.write(table.beside(FLAGS.out, "groups").with_suffix(".csv"))
+        figures["groups"] = groups.figures()
     return figures | {"model": FLAGS.model}

@@ -7,9 +7,10 @@ from nvp_tf.densities.contract import examples
 from nvp_tf.densities.exporting import export
 from nvp_tf.densities.table import Line
 from nvp_tf.errors import UserError
+from nvp_tf.evaluation.reference import Reference
 
 _CHECKED = 100  # test examples that an export is held against its density on
-_REFERENCE = 1000  # validation examples that a percentile is among
+_REFERENCE = 1000  # validation examples, and as many training ones, that a score is held against
 
 
 def export_rows(comparison: Comparison, found: list[Line], dataset: DataSet) -> tuple[dict[str, str], dict[str, str]]:
@@ -19,14 +20,15 @@ def export_rows(comparison: Comparison, found: list[Line], dataset: DataSet) -> 
       ({name: the export's folder}, {name: why there is none}).
     """
     exported, refused = {}, {}
-    held_out, test = examples(dataset.valid, _REFERENCE), examples(dataset.test, _CHECKED)
+    test = examples(dataset.test, _CHECKED)
     for line in found:
         folder = comparison.folder / "exports" / line.name
         if line.done and not folder.is_dir():
             try:
                 density = saved.load(comparison.model(line.done[0]))
                 about = {"family": density.family, "dataset": dataset.name}
-                export(density, folder, test, density.scores(held_out).value, about)
+                reference = Reference.of(dataset, lambda x, density=density: density.scores(x).value, most=_REFERENCE)
+                export(density, folder, test, reference, about)
             except UserError as error:
                 refused[line.name] = str(error)
         if folder.is_dir() and line.name not in refused:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from commands import ROOT, digits_export, figures
 from exports import saved_models
+from held_out import reference
 from PIL import Image
 
 from nvp_tf.config.schema import DataConfig
 from nvp_tf.data.registry import load_dataset
-from nvp_tf.evaluation.reference import Reference
 from nvp_tf.event import Event
 from nvp_tf.exporting import lite
 from nvp_tf.exporting.page import material, writing
@@ -67,10 +67,10 @@ def test_numbers_are_the_saved_models(digits):
 
 def test_in_colour(tmp_path):
     flow, x, _ = saved_models()["colour"]
-    reference, folder = Reference(flow.log_prob(x).numpy()), tmp_path / "colour" / "1"
+    known, folder = reference(flow.event, x, flow.log_prob(x).numpy()), tmp_path / "colour" / "1"
     folder.mkdir(parents=True)
-    lite.write(Signatures(flow, reference), folder)
-    material.write(folder, reference.scores, x, left_at(flow))
+    lite.write(Signatures(flow, known), folder)
+    material.write(folder, known.scores.numbers, x, left_at(flow))
     about = {"version": 1, "created": "2026-11-29", "event_shape": flow.event.shape, "levels": 256, "prior": "normal"}
     (folder / "export.json").write_text(json.dumps(about))
     (folder / "saved_model.pb").touch()
