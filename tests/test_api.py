@@ -193,7 +193,7 @@ def test_readme_in_keras(monkeypatch, tmp_path):
     for long, short in (
         ('"model.flow.couplings=2"', '"model.flow.couplings=1", "model.flow.filters=3", "model.flow.scales=1"'),
         ("epochs=20", "epochs=1"),
-        ('"saved_models/digits")', '"saved_models/digits", tflite=False)'),
+        ('"saved_models/mine")', '"saved_models/mine", tflite=False)'),
     ):
         assert example.count(long) == 1
         example = example.replace(long, short)

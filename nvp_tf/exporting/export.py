@@ -18,10 +18,12 @@ from nvp_tf.evaluation.reference import Reference
 from nvp_tf.evaluation.usual import usual_bits
 from nvp_tf.exporting import gate
 from nvp_tf.exporting.half import in_half_precision
+from nvp_tf.exporting.page import material
 from nvp_tf.exporting.serving import ServingBundle
 from nvp_tf.exporting.signatures import Signatures
 from nvp_tf.files import PARTIAL, json_text, put_in_place, write_text
 from nvp_tf.models.flow import Flow
+from nvp_tf.models.scales import left_at
 from nvp_tf.runs.provenance import provenance
 from nvp_tf.scoring.contract import next_version
 
@@ -65,6 +67,8 @@ def export(
             files = lite.write(signatures if single is flow else Signatures(single, reference), partial, halves)
             x = np.asarray(examples, single.event.dtype)
             figures["tflite"] = lite_gate.check(single, reference, partial, x, files)
+            if flow.event.is_image:
+                material.write(partial, reference.scores.numbers, examples, left_at(flow))
         return (about or {}) | figures
 
     return new_version(folder, fill, ServingBundle(folder, examples, flow.event))

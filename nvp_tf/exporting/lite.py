@@ -8,12 +8,13 @@ model_int8.tflite      those weights in int8, and what they are multiplied with 
     score      images              ->  log_prob, bits_per_dim, percentile, typicality, foreign [n]
     explain    images              ->  bits, excess [n, H, W]
     encode     images              ->  latents [n, D]
-    decode     latents             ->  images, valid bool [n]
-    sample     noise, temperature  ->  images, valid bool [n]
+    decode     latents             ->  images, valid [n]
+    sample     noise, temperature  ->  images, valid [n]
 
 As in the SavedModel (`signatures.py`), but n is at least 1, and nothing is drawn or refused here: noise
-float32 [n, D] are draws of the prior, and images of latents that are nan or infinite, or of a temperature that is
-not positive, are black and not `valid`. Vectors: they are nan there, and there is no `valid`.
+float32 [n, D] are draws of the prior. valid is int32, 1, and 0 where latents are nan or infinite or a temperature is
+not positive, whose images are black: a bool is no tensor in browsers. Vectors: they are nan there, and there is no
+`valid`.
 """
 
 import contextlib
@@ -93,7 +94,8 @@ def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.Polymo
         rows = tf.reshape(valid, [-1] + [1] * (values.shape.rank - 1))
         # Selected as float32: no built-in op does it among uint8.
         shown = tf.where(rows, tf.cast(values, tf.float32), 0.0 if event.is_image else np.nan)
-        return {event.name: tf.cast(shown, values.dtype)} | ({"valid": valid} if event.is_image else {})
+        images = {event.name: tf.cast(shown, values.dtype)}
+        return images | {"valid": tf.cast(valid, tf.int32)} if event.is_image else images
 
     def sample(noise: tf.Tensor, temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         return decode(noise * tf.where(temperature > 0, temperature, np.nan))

@@ -116,12 +116,7 @@ def _check_score(file: Path, answers: dict[str, np.ndarray], reference: Referenc
 
 def _check_invalid(file: Path, answers: dict[str, np.ndarray], name: str) -> None:
     """What is no number can be seen to be none, and what is one is not."""
-    for what, expected in {
-        "decode": [True],
-        "sample": [True],
-        "frozen": [False],
-        "broken": [False, False, True],
-    }.items():
+    for what, expected in {"decode": [1], "sample": [1], "frozen": [0], "broken": [0, 0, 1]}.items():
         values = answers[f"{what}/{name}"]
         found = answers.get(f"{what}/valid", np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
         if not np.array_equal(found, np.broadcast_to(expected, len(values))):

@@ -19,6 +19,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.exporting import export, lite, lite_client, lite_gate, weights
 from nvp_tf.exporting.export import Signatures
 from nvp_tf.exporting.half import in_half_precision
+from nvp_tf.exporting.page import fixed_batch
 from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import WeightNormConv2D
 from nvp_tf.models.build import build
@@ -187,17 +188,36 @@ def test_nonsense_is_refused_or_seen(name, file, written):
 
 
 @pytest.mark.parametrize("name, file", EACH)
-def test_built_in_ops_alone_and_one_copy_of_the_weights(name, file, written):
+def test_built_in_ops_alone_no_bool_and_one_copy_of_the_weights(name, file, written):
     content = written[name, file][3].read_bytes()
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     assert len(model.subgraphs) == 6  # one a signature
     assert all(c.builtinCode != schema.BuiltinOperator.CUSTOM and not c.customCode for c in model.operatorCodes)
+    for graph in model.subgraphs:  # LiteRT.js takes these three alone
+        types = {graph.tensors[index].type for index in [*graph.inputs, *graph.outputs]}
+        assert types <= {schema.TensorType.FLOAT32, schema.TensorType.INT32, schema.TensorType.UINT8}
     # The buffers of a large file are behind it.
     buffers = [bytes(content[b.offset : b.offset + b.size] if b.data is None else b.data) for b in model.buffers]
     large = [buffer for buffer in buffers if len(buffer) >= 64]
     assert large and len(set(large)) == len(large)
     if name == "logistic":
         assert max(map(len, large)) == 40 * 40 * {lite.FLOAT32: 4, lite.FLOAT16: 2, lite.INT8: 1}[file]
+
+
+@pytest.mark.parametrize("name", ["grey", "colour"])
+def test_a_file_for_browsers_answers_to_the_bit(name, written, tmp_path):
+    _, _, x, source, *_ = written[name, lite.FLOAT32]
+    file = tmp_path / fixed_batch.FILE
+    fixed_batch.write(source, file)
+    fixed_batch.check(source, file, x[:3])
+    assert file.stat().st_size <= source.stat().st_size
+    model = schema.ModelT.InitFromPackedBuf(file.read_bytes(), 0)
+    assert [s.signatureKey.decode() for s in model.signatureDefs] == ["decode", "encode", "explain", "score"]
+    assert all(tensor.shapeSignature is None for graph in model.subgraphs for tensor in graph.tensors)
+    with pytest.raises(UserError, match=r"takes .* of a free size"):
+        fixed_batch.check(source, source, x[:1])
+    with pytest.raises(UserError, match=r"model_float16.tflite's score answers \w+ otherwise than model.tflite"):
+        fixed_batch.check(source, source.parent / lite.FLOAT16, x[:3])
 
 
 def test_the_python_of_the_page_runs(written, tmp_path):
@@ -288,7 +308,7 @@ def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):
     flow, x, _ = saved["grey"]
     halves = in_half_precision(flow)
     for before, after in zip(kernels(flow), kernels(halves), strict=True):
-        nearest = after.astype(np.float16)
+        nearest = after.astype(np.float16).astype(np.float64)
         np.testing.assert_allclose(after, nearest, rtol=1e-5)  # what LiteRT keeps of it is what there is
         np.testing.assert_allclose(before, after, rtol=2e-3, atol=1e-6)
     monkeypatch.setattr(weights, "_LARGE", 64)
