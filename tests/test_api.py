@@ -120,6 +120,14 @@ def test_evaluate():
         nvp_tf.evaluate(flow, data, "all")
 
 
+def test_a_live_flow_says_what_its_export_does(tmp_path):
+    flow, data = vectors(), from_arrays(RNG.randn(300, 3), test=HELD_OUT)
+    known = nvp_tf.reference(flow, data).ranks(HELD_OUT, flow.log_prob(HELD_OUT))
+    score = tf.saved_model.load(nvp_tf.export(flow, data, tmp_path / "model", tflite=False)["path"]).signatures["score"]
+    for name, answer in score(x=HELD_OUT).items():  # a last digit passes one of 30 held-out examples
+        np.testing.assert_allclose(answer, known.get(name, answer), atol=100 / 30 if name == "percentile" else 0.07)
+
+
 def test_export(tmp_path):
     """Twice: the folder `nvp_tf/exporting` does not take the function's place."""
     flow = vectors()

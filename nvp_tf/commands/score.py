@@ -26,6 +26,7 @@ from nvp_tf.scoring.contract import AUTO, ENGINES, LATENTS
 
 if TYPE_CHECKING:
     from nvp_tf.event import Event
+    from nvp_tf.scoring.groups import Groups
     from nvp_tf.scoring.items import Item
     from nvp_tf.scoring.lite import LiteModel
     from nvp_tf.scoring.saved_model import SavedModel
@@ -74,8 +75,7 @@ def main(*words: str) -> dict[str, Any]:
     if words and not found.files:
         raise UserError(f"there is nothing to score: {found.passed}")
     model = _model()
-    if FLAGS.group_by:
-        _need_groups(model)
+    groups = _groups(model) if FLAGS.group_by else None
     if FLAGS.columns:
         if len(FLAGS.columns) != model.event.dimensions or model.event.is_image:
             raise UserError(f"columns is {', '.join(FLAGS.columns)}, expected one for each entry of {model.event}")
@@ -90,7 +90,7 @@ def main(*words: str) -> dict[str, Any]:
         total = inputs.count(found.files, event)
     if found.passed:
         print(found.passed, file=sys.stderr)
-    return (_all(items, total, model) if FLAGS.out else _one(items, model)) | found.passed.figures()
+    return (_all(items, total, model, groups) if FLAGS.out else _one(items, model)) | found.passed.figures()
 
 
 def _model() -> Model:
@@ -104,12 +104,17 @@ def _model() -> Model:
     return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
 
 
-def _need_groups(model: Model) -> None:
+def _groups(model: Model) -> Groups:
     """Raises UserError where there is nothing to tell groups by."""
-    if FLAGS.server or not model.held_out or "foreign" not in model.scores:
-        raise UserError("group_by wants a --model whose export.json and scores have `foreign`, expected a new export")
+    from nvp_tf.scoring.groups import Groups
+
     if FLAGS.encode or FLAGS.dataset:
         raise UserError("group_by is for scores of files, expected neither --encode nor --dataset")
+    if not model.held_out or "foreign" not in model.scores:
+        raise UserError(
+            f"group_by needs `foreign` and export.json, {FLAGS.model} lacks one: expected a new export here"
+        )
+    return Groups(model.held_out)
 
 
 def _with_levels(event: Event) -> Event:
@@ -147,20 +152,18 @@ def _one(items: Iterable[Item], model: Model) -> dict[str, Any]:
     return {"name": item.name} | {name: float(scores[name][0]) for name in model.scores}
 
 
-def _all(items: Iterable[Item], total: int | None, model: Model) -> dict[str, Any]:
+def _all(items: Iterable[Item], total: int | None, model: Model, groups: Groups | None) -> dict[str, Any]:
     import time
 
     from tqdm import tqdm
 
     from nvp_tf.scoring import scorer, table
-    from nvp_tf.scoring.groups import Groups
     from nvp_tf.scoring.summary import Summary
 
     ask = model.encode if FLAGS.encode else model.score
     items = itertools.islice(items, FLAGS.skip, None)
     total = total and max(0, total - FLAGS.skip)
     summary, start = Summary(), time.perf_counter()
-    groups = Groups(model.held_out) if FLAGS.group_by else None
     out = table.Table(FLAGS.out, (LATENTS,) if FLAGS.encode else model.scores)
     try:
         with out, tqdm(total=total, unit=" scored", disable=not FLAGS.progress) as bar:

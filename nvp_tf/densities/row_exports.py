@@ -3,7 +3,7 @@
 from nvp_tf.data.split import DataSet
 from nvp_tf.densities import saved
 from nvp_tf.densities.comparison import Comparison
-from nvp_tf.densities.contract import examples
+from nvp_tf.densities.contract import Density, examples
 from nvp_tf.densities.exporting import export
 from nvp_tf.densities.table import Line
 from nvp_tf.errors import UserError
@@ -27,10 +27,13 @@ def export_rows(comparison: Comparison, found: list[Line], dataset: DataSet) -> 
             try:
                 density = saved.load(comparison.model(line.done[0]))
                 about = {"family": density.family, "dataset": dataset.name}
-                reference = Reference.of(dataset, lambda x, density=density: density.scores(x).value, most=_REFERENCE)
-                export(density, folder, test, reference, about)
+                export(density, folder, test, _reference(density, dataset), about)
             except UserError as error:
                 refused[line.name] = str(error)
         if folder.is_dir() and line.name not in refused:
             exported[line.name] = str(folder)
     return exported, refused
+
+
+def _reference(density: Density, dataset: DataSet) -> Reference:
+    return Reference.of(dataset, lambda x: density.scores(x).value, most=_REFERENCE)

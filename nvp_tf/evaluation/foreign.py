@@ -9,13 +9,15 @@ import tensorflow as tf
 
 from nvp_tf.evaluation.appearance import Appearance
 from nvp_tf.evaluation.code_length import code_length
+from nvp_tf.evaluation.gaussians import Gaussians
 from nvp_tf.evaluation.ranks import Ranks
 from nvp_tf.event import Event
 
+SCOPE = "statistics"  # of the ops
+_GAUSSIANS, _FLOOR = 4, 1e-3  # of the density over statistics, whose variances are 1
 _LEAST_BITS, _MOST = 0.01, 1e4  # of bits/dim, or nats a dimension: logarithms and squares stay finite
 _NARROWEST = 1e-3  # deviation of a statistic
 _BATCH = 1000
-SCOPE = "statistics"  # of their ops
 
 
 class Examples(NamedTuple):
@@ -30,58 +32,59 @@ class Examples(NamedTuple):
 
 
 class Foreign:
-    """p = (1 + #{a_i >= a}) / (m + 1), the conformal p-value of how far out an example is.
+    """p = (1 + #{a_i >= a}) / (m + 1), the conformal p-value of how unusual an example is.
 
-        a(x) = (t - mean)^T S^-1 (t - mean)
+        a(x) = -log q(t(x))
         t(x) = (log bits/dim by the model, log bits/dim by a code, surprise at its looks)
 
-    The squared distance of three statistics from where those of the training examples lie (Morningstar et al. 2021):
-    the model's own score, what `code_length` makes of the image (Serra et al. 2020; as a variable of its own, Osada et
-    al. 2024), and `Appearance`. Of vectors, two: -log_prob / D and the last. The mean and covariance are those of the
-    training examples; a_i are of held-out ones, so that p is valid whatever was fitted on the others: an example
-    exchangeable with the held-out ones has p <= a with probability at most a (Vovk et al. 2005).
+    q is a mixture of four Gaussians over three statistics (Morningstar et al. 2021): the model's own score, what
+    `code_length` makes of the image (Serra et al. 2020; as a variable of its own, Osada et al. 2024), and
+    `Appearance`. Of vectors, two: -log_prob / D and the last. q is fitted on training examples; a_i are of held-out
+    ones, so that p is valid whatever q is: an example exchangeable with the held-out ones has p <= a with
+    probability at most a (Vovk et al. 2005).
 
     Args:
       event: of an example.
-      train: what the statistics' density is fitted on, at least two.
+      train: what q is fitted on, at least two.
       held_out: what an example is held against.
     """
 
     def __init__(self, event: Event, train: Examples, held_out: Examples) -> None:
+        from threadpoolctl import threadpool_limits
+
         self.event = event
-        self.appearance = Appearance.fit(event, train.x)
-        known = _in_batches(self.statistics, train)
-        self._mean = known.mean(axis=0)
-        covariance = np.cov(known - self._mean, rowvar=False, bias=True) + _NARROWEST**2 * np.eye(known.shape[1])
-        self._factor = np.linalg.cholesky(np.linalg.inv(covariance))
-        self.ranks = Ranks(_in_batches(self.distance, held_out))
+        # Products this small are no work for threads, which wait for each other where others want the cores.
+        with threadpool_limits(1):
+            self.appearance = Appearance.fit(event, train.x)
+            known = _in_batches(self.statistics, train)
+            self._mean, self._scale = known.mean(axis=0), np.maximum(known.std(axis=0), _NARROWEST)
+            self._density = Gaussians.fit((known - self._mean) / self._scale, _GAUSSIANS, _FLOOR)
+        self.ranks = Ranks(_in_batches(self.unusualness, held_out))
 
     def statistics(self, x: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
         """t, [n, 3] or [n, 2] float32 of raw examples and their scores."""
-        with tf.name_scope(SCOPE):
-            nats = tf.minimum(tf.maximum(-tf.cast(log_prob, tf.float32) / self.event.dimensions, -_MOST), _MOST)
-            surprise = tf.minimum(self.appearance.surprise(x), _MOST)
-            if not self.event.is_image:
-                return tf.stack([nats, surprise], axis=-1)
-            code = code_length(tf.cast(x, tf.float32), self.event.top + 1) / self.event.dimensions
-            bits = [tf.maximum(nats / math.log(2), 0.0), code]
-            return tf.stack([*(tf.math.log(each + _LEAST_BITS) for each in bits), surprise], axis=-1)
+        nats = tf.minimum(tf.maximum(-tf.cast(log_prob, tf.float32) / self.event.dimensions, -_MOST), _MOST)
+        surprise = tf.minimum(self.appearance.surprise(x), _MOST)
+        if not self.event.is_image:
+            return tf.stack([nats, surprise], axis=-1)
+        code = code_length(tf.cast(x, tf.float32), self.event.top + 1) / self.event.dimensions
+        bits = [tf.maximum(nats / math.log(2), 0.0), code]
+        return tf.stack([*(tf.math.log(each + _LEAST_BITS) for each in bits), surprise], axis=-1)
 
-    def distance(self, x: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
-        """a, [n]."""
-        centred = self.statistics(x, log_prob) - tf.constant(self._mean, tf.float32)
-        # Without a matrix product, whose weights LiteRT's quantizer would take.
-        white = tf.reduce_sum(centred[:, :, None] * tf.constant(self._factor, tf.float32), axis=1)
-        return tf.reduce_sum(tf.square(white), axis=-1)
+    def unusualness(self, x: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
+        """a, [n] nats, of what `statistics` takes."""
+        with tf.name_scope(SCOPE):
+            t = (self.statistics(x, log_prob) - tf.constant(self._mean, tf.float32)) / self._scale.astype(np.float32)
+            return -self._density.log_density(t)
 
     def p_value(self, x: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
         """p, [n] in (0, 1]; nan where log_prob is."""
-        return tf.where(tf.math.is_nan(log_prob), np.nan, self.p_of(self.distance(x, log_prob)))
+        return tf.where(tf.math.is_nan(log_prob), np.nan, self.p_of(self.unusualness(x, log_prob)))
 
-    def p_of(self, distance: tf.Tensor) -> tf.Tensor:
+    def p_of(self, unusualness: tf.Tensor) -> tf.Tensor:
         """p of a, [n]."""
         m = len(self.ranks)
-        return (1.0 + m - self.ranks.below(distance)) / (m + 1.0)
+        return (1.0 + m - self.ranks.below(unusualness)) / (m + 1.0)
 
 
 def _in_batches(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], examples: Examples) -> np.ndarray:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from nvp_tf.data.pipeline import evaluation_batches
-from nvp_tf.data.split import ArraySplit, DataSet
-from nvp_tf.evaluation.evaluator import Evaluator
+from nvp_tf.data.split import DataSet
+from nvp_tf.evaluation.evaluator import Evaluator, reference_of
 from nvp_tf.evaluation.reference import Reference
 from nvp_tf.evaluation.usual import usual_bits
 from nvp_tf.exporting import gate
@@ -121,8 +121,7 @@ def export_with(
             for name, each in ((f"{unit}_before", exact), (unit, flow))
         }
     held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
-    evaluator, usual = Evaluator(flow), usual_bits(flow.explain, dataset.valid)
-    reference = Reference.of(dataset, lambda x: evaluator.log_probs(ArraySplit(x))[:, 0], usual)
+    reference = reference_of(flow, dataset, usual_bits(flow.explain, dataset.valid))
     return export(flow, export_dir, held_out, reference, about, tflite, float16)
 
 

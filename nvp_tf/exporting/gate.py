@@ -22,7 +22,7 @@ from nvp_tf.scoring.contract import BATCH, DRAW, FEW, NOISE, QUESTIONS, asked
 LOG_PROB_BOUND = 1e-3  # nats an example, or 4 units in the last place of a float32 score where that is more
 BITS_BOUND = 1e-3  # of one pixel
 LATENT_BOUND = 1e-3
-_ROUNDING = 1e-3  # of `Foreign.distance`, by itself
+_ROUNDING = 1e-3  # of `Foreign.unusualness`: so many nats, or by itself
 VECTOR_ROUND_TRIP_BOUND = 1e-4  # in the unit of x, or in deviations of what is standardized; integers must come back
 
 
@@ -165,13 +165,14 @@ def ranks(
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Of the scores that are ranks, what was answered and what is right with the log_prob that was.
 
-    That of `foreign` is the nearest one with a distance that is off by a thousandth at most: between two engines
-    its last digits differ, and pass a held-out one now and then.
+    That of `foreign` is the nearest one of an unusualness that is off by `_ROUNDING` at most: between two engines its
+    last digits differ, and pass a held-out one now and then.
     """
     log_prob, foreign = answers["score/log_prob"], reference.foreign
     right = {name: value.numpy() for name, value in reference.ranks(x, log_prob).items()}
-    distance = foreign.distance(x, log_prob)
-    low, high = (foreign.p_of(distance * (1 + off)).numpy() for off in (_ROUNDING, -_ROUNDING))
+    unusualness = foreign.unusualness(x, log_prob).numpy()
+    rounding = _ROUNDING * (1 + np.abs(unusualness))
+    low, high = (foreign.p_of(unusualness + off).numpy() for off in (rounding, -rounding))
     right["foreign"] = np.where(np.isnan(right["foreign"]), np.nan, np.clip(answers["score/foreign"], low, high))
     return {name: (answers[f"score/{name}"], value) for name, value in right.items()}
 

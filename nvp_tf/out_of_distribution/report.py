@@ -38,7 +38,7 @@ def tables(figures: dict[str, dict[str, Any]]) -> str:
 
 def _scores(figures: dict[str, dict[str, Any]]) -> str:
     heads = ("images", "log_prob", "bits/dim", "median", *_RANKS, "WebP")
-    rows = {
+    rows: dict[str, tuple[str, ...]] = {
         name: (
             str(row["images"]),
             f"{row['log_prob']:.0f}",

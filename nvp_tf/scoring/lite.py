@@ -28,7 +28,8 @@ class LiteModel:
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self.folder, self.held_out = folder, about.get("reference_scores")
+        self.folder = folder
+        self.held_out: int | None = about.get("reference_scores")
         try:
             with cli.silence():  # it tells of its delegate, once there is a first answer
                 interpreter = Interpreter(str(self.folder / FILE), num_threads=os.cpu_count())

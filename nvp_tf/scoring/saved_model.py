@@ -10,10 +10,15 @@ from nvp_tf.scoring.scorer import Answers
 
 
 class SavedModel:
-    """A SavedModel of ours: its event, its `scores` by name, `held_out`, how many those are among, and its answers.
+    """A SavedModel of ours, and its answers.
 
     Args:
       model: saved_models/NAME, whose newest version is meant, or saved_models/NAME/VERSION.
+
+    Attributes:
+      event: of an example.
+      scores: the names of what `score` answers.
+      held_out: how many held-out examples its p-values are among; None where export.json does not say.
 
     Raises:
       UserError: no such folder, not an export of nvp_tf, or a damaged one.
@@ -29,7 +34,8 @@ class SavedModel:
         except Exception as error:  # protobuf, TensorFlow and Python have their own for damage
             raise UserError(f"{self.folder} is not a whole export of nvp_tf: {reason(error)[:300]}") from None
         about = recorded(self.folder)
-        self.event, self.held_out = event_of(spec.shape[1:], spec.dtype.name, about), about.get("reference_scores")
+        self.event = event_of(spec.shape[1:], spec.dtype.name, about)
+        self.held_out: int | None = about.get("reference_scores")
         self.scores = scores_among(self._signatures["score"].structured_outputs)
         self._tensor = tf.constant
 

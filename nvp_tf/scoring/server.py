@@ -34,9 +34,15 @@ class Server(ABC):
       deadline: seconds that one request may take.
       tries: how often a request is made that gets no answer, each time after a longer pause.
 
+    Attributes:
+      event, scores: as of `SavedModel`.
+      held_out: None, which a server does not tell.
+
     Raises:
       UserError: no answer, no such model or label, or a model that is not an export of nvp_tf.
     """
+
+    held_out: int | None = None
 
     def __init__(self, address: str, model: str, label: str = "stable", deadline: float = 30.0, tries: int = 6) -> None:
         self.address, self.model, self.label = address, model, label
