@@ -272,16 +272,16 @@ def test_a_file_that_answers_otherwise_is_refused(what, answers, monkeypatch):
     monkeypatch.setattr(lite_gate, "ask", lambda *_: (told, right | {key: wrong(right[key])}))
     with pytest.raises(UserError, match=message):
         lite_gate.check(flow, known, path.parent, x)
-    monkeypatch.setattr(lite_gate, "FILES", [lite.INT8])  # which must give numbers that fit together, no more
     lenient = what in ("batch", "latents", "round trip", "sample")
     with contextlib.nullcontext() if lenient else pytest.raises(UserError):
-        lite_gate.check(flow, known, path.parent, x)
+        lite_gate.check(flow, known, path.parent, x, [lite.INT8])  # which must give numbers that fit together, no more
 
 
 def test_a_refused_file_leaves_no_export(written, tmp_path, monkeypatch):
     flow, known, x, *_ = written["vector", lite.FLOAT32]
 
-    def refuse(flow, reference, folder, examples):
+    def refuse(flow, reference, folder, examples, files):
+        assert set(files) == set(lite.FILES)
         assert {path.name for path in folder.glob("*.tflite")} == set(lite.FILES)
         raise UserError("as if it differed")
 
