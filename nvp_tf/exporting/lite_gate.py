@@ -77,7 +77,7 @@ def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, r
         "log_prob": nats,
         "log_prob_by_batch": nats,
         "bits": BITS_BOUND,
-        "sum_of_bits": nats,
+        "sum_of_bits": 2 * nats,
         "latents": LATENT_BOUND,
         "round_trip": 0.0 if event.is_image else max(VECTOR_ROUND_TRIP_BOUND, rounding),
         "sample": 1.0 if event.is_image else max(LATENT_BOUND, rounding),  # on a cell's border to either side

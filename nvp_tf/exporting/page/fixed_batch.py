@@ -18,7 +18,8 @@ def write(source: Path, file: Path) -> None:
     """Writes `source` anew, with one example in the place of n, and without the signatures that no page asks.
 
     A tensor has its sizes twice: as they are for one example, and with -1 for those that are free. Without the second
-    the first are what a runtime believes. Weights and ops stay as they are.
+    the first are what a runtime believes. Weights kept in float16 become float32, of the same values: in a browser they
+    are converted anew for every example, which makes it five times as slow. All else stays as it is.
 
     Raises:
       UserError: `source` is no LiteRT file, or has not the signatures of an export of images.
@@ -38,9 +39,29 @@ def write(source: Path, file: Path) -> None:
         if buffer.data is None and buffer.size:  # those of a large file are behind it
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
+    _in_single_precision(model)
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     file.write_bytes(builder.Output())
+
+
+def _in_single_precision(model: schema.ModelT) -> None:
+    """Puts float32 weights in the place of float16 ones and of the ops that convert them."""
+    halves, converted = schema.TensorType.FLOAT16, set()
+    for graph in model.subgraphs:
+        kept = []
+        for op in graph.operators:
+            source = graph.tensors[op.inputs[0]] if len(op.inputs) else None
+            code = model.operatorCodes[op.opcodeIndex].builtinCode
+            if code != schema.BuiltinOperator.DEQUANTIZE or source is None or source.type != halves:
+                kept.append(op)
+                continue
+            buffer = model.buffers[source.buffer]
+            if source.buffer not in converted:  # signatures share them
+                converted.add(source.buffer)
+                buffer.data = np.frombuffer(bytes(buffer.data), np.float16).astype(np.float32).view(np.uint8)
+            graph.tensors[op.outputs[0]].buffer, source.buffer = source.buffer, 0
+        graph.operators = kept
 
 
 def check(source: Path, file: Path, examples: np.ndarray) -> None:
