@@ -21,7 +21,7 @@ from nvp_tf.exporting.export import Signatures
 from nvp_tf.exporting.half import in_half_precision
 from nvp_tf.exporting.page import fixed_batch
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import WeightNormConv2D
+from nvp_tf.layers.networks import ResidualBlock, WeightNormConv2D
 from nvp_tf.models.build import build
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 
@@ -301,11 +301,15 @@ def test_a_layer_without_built_in_ops_is_named(saved, tmp_path):
 
 
 def kernels(flow):
-    """Of its convolutions, in float64."""
-    for layer in [layer for layer in all_layers(flow) if isinstance(layer, WeightNormConv2D)]:
+    """Of its convolutions, in float64, with the batch normalization that LiteRT makes one with them."""
+    layers = all_layers(flow)
+    norms = {layer.conv_1: layer.norm_2 for layer in layers if isinstance(layer, ResidualBlock)}
+    for layer in [layer for layer in layers if isinstance(layer, WeightNormConv2D)]:
         direction = layer.direction.numpy().astype(np.float64)
-        norm = np.linalg.norm(direction.reshape(-1, layer.filters), axis=0)
-        yield direction / norm * (1 if layer.scale is None else layer.magnitude.numpy())
+        kernel = direction / np.linalg.norm(direction.reshape(-1, layer.filters), axis=0)
+        if layer in norms:
+            kernel *= (norms[layer].running_variance.numpy() + norms[layer].EPSILON) ** -0.5
+        yield kernel * (1 if layer.scale is None else layer.magnitude.numpy())
 
 
 def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):
