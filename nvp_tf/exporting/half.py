@@ -16,8 +16,8 @@ def in_half_precision(flow: Flow) -> Flow:
         kernel = g v / ||v||  ->  v' = float16(s kernel),  g' = ||v'|| / s
 
     s is the scale of the batch normalization that follows a convolution, which LiteRT makes one with it, or else 1.
-    Without a learned g the norm of v' must be s: rounding to the other side changes single entries until it is. The copy
-    is a density as exact as the flow, of other weights.
+    Without a learned g the norm of v' must be s: rounding to the other side changes single entries until it is.
+    The copy is a density as exact as the flow, of other weights.
     """
     rounded = type(flow).from_config(flow.get_config())
     rounded.set_weights(flow.get_weights())
