@@ -57,7 +57,7 @@ def test_an_export_answers(before, answers):
     x, log_prob, _ = answers
     old = SavedModel(before / "export")
     np.testing.assert_allclose(old.score(x)["log_prob"], log_prob, rtol=1e-5)
-    assert old.scores == ("log_prob", "bits_per_dim", "percentile", "typicality")  # a table's columns, without `foreign`
+    assert old.scores == ("log_prob", "bits_per_dim", "percentile", "typicality")
     model = tf.saved_model.load(str(before / "export" / "1")).signatures
     latents = model["encode"](images=tf.constant(x))["latents"]
     np.testing.assert_array_equal(model["decode"](latents=latents)["images"], x)
