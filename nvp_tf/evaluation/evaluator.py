@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import Split
+from nvp_tf.layers.sharing import sharing
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
 
@@ -38,7 +39,7 @@ class Evaluator:
         self._dtype = tf.uint8 if flow.event.is_image else flow.data_dtype
         noise = tf.TensorSpec(flow.event.shape)
         self._log_prob = tf.function(
-            lambda x, noise: flow.log_prob(x, noise),
+            sharing()(lambda x, noise: flow.log_prob(x, noise)),
             input_signature=[tf.TensorSpec((None, *flow.event.shape), self._dtype), noise],
             autograph=False,  # nothing of it needs to be rewritten, which takes as long as tracing it
         )

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from nvp_tf.layers import masks
 from nvp_tf.layers.base import Bijective, Shape, ValueAndLogDet
+from nvp_tf.layers.sharing import shared
 from nvp_tf.layers.statistics import moments, move
 
 
@@ -51,11 +52,13 @@ class BatchNormalization(Bijective):
         self.running_mean = self.add_weight(name="running_mean", initializer="zeros", **running)
         self.running_variance = self.add_weight(name="running_variance", initializer="ones", **running)
 
+    @shared
     def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         mean, variance = self._move(x) if training else (self.running_mean, self.running_variance)
         log_scale = self._log_scale(variance)
         return self._where_changed(x, (x - mean) * tf.exp(log_scale)), self._log_det(x, log_scale)
 
+    @shared
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         log_scale = self._log_scale(self.running_variance)
         return self._where_changed(y, y * tf.exp(-log_scale) + self.running_mean), -self._log_det(y, log_scale)
