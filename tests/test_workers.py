@@ -4,8 +4,6 @@ import json
 import random
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 
@@ -14,6 +12,7 @@ import pytest
 import tensorflow as tf
 from commands import ENVIRONMENT, ROOT, finish
 from sgd import assert_same_steps, sgd_config, sgd_steps
+from warm import Command
 
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
@@ -51,13 +50,7 @@ def slurm(count, index, job):
 
 def start(script, environment, *arguments):
     """A process that is a worker of a cluster."""
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / script), *map(str, arguments)],
-        env=ENVIRONMENT | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Command(ROOT / script, arguments, ENVIRONMENT | environment)
 
 
 def train_two(run_dir):

@@ -22,9 +22,12 @@ class Reference:
 
     Args:
       log_probs: held-out scores, nats; beyond 10,000 of them, evenly spaced ones of the sorted are kept.
+      usual: the mean bits of each pixel (`usual_bits`), [height, width] or [D], that an explanation is held against;
+        0 where nothing is.
     """
 
-    def __init__(self, log_probs: ArrayLike) -> None:
+    def __init__(self, log_probs: ArrayLike, usual: ArrayLike = 0.0) -> None:
+        self.usual = np.asarray(usual, np.float32)
         scores = np.sort(np.asarray(log_probs, np.float32).ravel())
         if not len(scores) or np.isnan(scores).any():
             raise ValueError(f"the held-out scores are {log_probs!r}, expected at least one and no nan")

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import DataSet
 from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.evaluation.reference import Reference
+from nvp_tf.evaluation.usual import usual_bits
 from nvp_tf.exporting import gate
+from nvp_tf.exporting.half import in_half_precision
 from nvp_tf.exporting.serving import ServingBundle
 from nvp_tf.exporting.signatures import Signatures
 from nvp_tf.files import PARTIAL, json_text, put_in_place, write_text
@@ -31,6 +34,8 @@ def export(
     held_out_scores: np.ndarray,
     about: dict[str, Any] | None = None,
     tflite: bool = True,
+    usual: ArrayLike = 0.0,
+    halves: bool = False,
 ) -> dict[str, Any]:
     """Writes export_dir/<next version>, whole or not at all, once it answers as the flow does.
 
@@ -41,6 +46,8 @@ def export(
       held_out_scores: log_prob of held-out data, nats, that `score` gives a percentile among.
       about: what else export.json shall say.
       tflite: whether to write the files for phones, too.
+      usual: the mean bits of each pixel of held-out data, that `explain` gives an excess over.
+      halves: whether the flow is one `in_half_precision`.
 
     Returns:
       What is in export.json, and path: the new version's folder.
@@ -51,7 +58,7 @@ def export(
     folder, examples = Path(export_dir), np.asarray(examples, flow.event.dtype)
 
     def fill(partial: Path) -> dict[str, Any]:
-        reference = Reference(held_out_scores)
+        reference = Reference(held_out_scores, usual)
         signatures = Signatures(flow, reference)
         signatures.save(partial)
         figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
@@ -59,8 +66,9 @@ def export(
             from nvp_tf.exporting import lite, lite_gate  # they load the quantizer
 
             single = flow.in_single_precision()
-            lite.write(signatures if single is flow else Signatures(single, reference), partial)
-            figures["tflite"] = lite_gate.check(single, reference, partial, np.asarray(examples, single.event.dtype))
+            files = lite.write(signatures if single is flow else Signatures(single, reference), partial, halves)
+            x = np.asarray(examples, single.event.dtype)
+            figures["tflite"] = lite_gate.check(single, reference, partial, x, files)
         return (about or {}) | figures
 
     return new_version(folder, fill, ServingBundle(folder, examples, flow.event))
@@ -97,12 +105,25 @@ def export_with(
     examples: int = 1000,
     about: dict[str, Any] | None = None,
     tflite: bool = True,
+    float16: bool = False,
 ) -> dict[str, Any]:
-    """`export`, checked on the first `examples` of a data set's test split, with the scores of its valid split."""
-    held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
-    scores = Evaluator(flow).log_probs(dataset.valid)
+    """`export`, checked on the first `examples` of a data set's test split, with the scores and the
+    usual bits of its valid split.
+
+    float16: whether the kernels are rounded first (`in_half_precision`); export.json then says what that costs.
+    """
     of_data = {"data": dataset.name} | ({"columns": list(dataset.event.columns)} if dataset.event.columns else {})
-    return export(flow, export_dir, held_out, scores, of_data | (about or {}), tflite)
+    about = of_data | (about or {})
+    if float16:
+        exact, flow = flow, in_half_precision(flow)
+        unit = "bits_per_dim" if flow.event.is_image else "log_prob"
+        about["float16"] = {
+            name: Evaluator(each).evaluate(dataset.test, limit=examples)[unit]
+            for name, each in ((f"{unit}_before", exact), (unit, flow))
+        }
+    held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
+    scores, usual = Evaluator(flow).log_probs(dataset.valid), usual_bits(flow.explain, dataset.valid)
+    return export(flow, export_dir, held_out, scores, about, tflite, usual, float16)
 
 
 def _model(flow: Flow, reference: Reference) -> dict[str, Any]:

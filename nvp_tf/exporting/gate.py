@@ -17,9 +17,10 @@ from nvp_tf.event import Event
 from nvp_tf.exporting import client
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
-from nvp_tf.scoring.contract import DRAW, FEW, NOISE, QUESTIONS, asked
+from nvp_tf.scoring.contract import BATCH, DRAW, FEW, NOISE, QUESTIONS, asked
 
 LOG_PROB_BOUND = 1e-3  # nats an example, or 4 units in the last place of a float32 score where that is more
+BITS_BOUND = 1e-3  # of one pixel
 LATENT_BOUND = 1e-3
 VECTOR_ROUND_TRIP_BOUND = 1e-4  # in the unit of x, or in deviations of what is standardized; integers must come back
 
@@ -34,8 +35,9 @@ def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -
 
     Returns:
       A dict for export.json: checked_examples; the largest differences from the live model of log_prob
-      (nats), of latents and of the drawn samples (levels; units of x), of decode(encode(x)) from x;
-      mean and variance of the latents of dequantized examples; seconds_to_first_score; images_per_second.
+      (nats), of the bits of a pixel and of their sum (nats), of latents and of the drawn samples (levels; units of x),
+      of decode(encode(x)) from x; mean and variance of the latents of dequantized examples; seconds_to_first_score;
+      images_per_second.
 
     Raises:
       UserError: a difference above its bound, an answer of another shape, or that depends on the call.
@@ -48,6 +50,7 @@ def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -
     differences = {
         "log_prob": largest_gap(scores, live),
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_seven", "by_one")),
+        **explanation_gaps(answers, flow.explain(x[:BATCH]).numpy(), reference),
         "latents": largest_gap(answers["encode/latents"], flow.encode(x).numpy()),
         "round_trip": largest_gap(answers[f"decode/{name}"], x, flow.units),
         "sample": largest_gap(answers[f"sample/{name}"], _draw(flow), flow.units),
@@ -59,6 +62,8 @@ def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -
     bounds = {
         "log_prob": nats,
         "log_prob_by_batch": nats,
+        "bits": BITS_BOUND,
+        "sum_of_bits": nats,
         "latents": LATENT_BOUND,
         "round_trip": 0.0 if flow.event.is_image else VECTOR_ROUND_TRIP_BOUND,
         "sample": 1.0 if flow.event.is_image else LATENT_BOUND,  # a value on a cell's border falls to either side
@@ -104,6 +109,19 @@ def ask(
         if loaded:
             raise UserError(f"{name} loads {', '.join(sorted(loaded))}, expected to do without")
         return told, dict(np.load(answers))
+
+
+def explanation_gaps(answers: dict[str, np.ndarray], live: np.ndarray, reference: Reference) -> dict[str, float]:
+    """The largest differences of the answers to `explain` from the live model: bits of one pixel, and nats of a sum.
+
+    Raises:
+      UserError: an excess that is not what the bits are more than usual.
+    """
+    bits, excess = answers["explain/bits"], answers["explain/excess"]
+    if not np.allclose(excess, bits - reference.usual, atol=1e-5):
+        raise UserError(f"excess is not bits - usual: it differs by {largest_gap(excess, bits - reference.usual):g}")
+    nats = -np.log(2) * bits.reshape(len(bits), -1).sum(axis=1, dtype=np.float64)
+    return {"bits": largest_gap(bits, live), "sum_of_bits": largest_gap(nats, answers["log_prob/log_prob"][:BATCH])}
 
 
 def nats_bound(nats: float, live: np.ndarray) -> float:

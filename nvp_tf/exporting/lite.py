@@ -6,6 +6,7 @@ model_int8.tflite      those weights in int8, and what they are multiplied with 
 
     log_prob   images              ->  log_prob [n] nats, bits_per_dim [n]
     score      images              ->  log_prob, bits_per_dim, percentile, typicality [n]
+    explain    images              ->  bits, excess [n, H, W]
     encode     images              ->  latents [n, D]
     decode     latents             ->  images, valid bool [n]
     sample     noise, temperature  ->  images, valid bool [n]
@@ -30,19 +31,20 @@ from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from nvp_tf.errors import UserError
-from nvp_tf.exporting.signatures import Signatures
+from nvp_tf.exporting.signatures import Signatures, traced
 
 FLOAT32, FLOAT16, INT8 = FILES = "model.tflite", "model_float16.tflite", "model_int8.tflite"
 _OPERATIONS = qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.FULLY_CONNECTED
 _LEAST = 1024  # weights of a layer in int8; those of fewer lose more than they save
 
 
-def write(signatures: Signatures, folder: Path) -> None:
-    """Writes the three files. The signatures of a file share its weights.
+def write(signatures: Signatures, folder: Path, halves: bool = False) -> list[str]:
+    """Writes the three files, and gives their names. The signatures of a file share its weights.
 
     Args:
       signatures: the `Signatures` of the SavedModel, both of whose directions are traced already.
       folder: where to.
+      halves: whether the kernels are float16 numbers (`in_half_precision`): `FLOAT32`, kept in float16, is then all.
 
     Raises:
       UserError: a layer that needs more than built-in ops.
@@ -51,8 +53,10 @@ def write(signatures: Signatures, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as saved:
         signatures.save(saved, functions)
         model = _converted(saved, list(functions))
-    for name, content in {FLOAT32: model, FLOAT16: _float16(model), INT8: _int8(model)}.items():
+    files = {FLOAT32: _float16(model)} if halves else {FLOAT32: model, FLOAT16: _float16(model), INT8: _int8(model)}
+    for name, content in files.items():
         (folder / name).write_bytes(content)
+    return list(files)
 
 
 def _converted(saved_model: str, signature_keys: list[str]) -> bytes:
@@ -74,6 +78,9 @@ def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.Polymo
     def score(values: tf.Tensor) -> dict[str, tf.Tensor]:
         return signatures.ranked(log_prob(values))
 
+    def explain(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return signatures.explained(signatures.entrywise(_exact(values), signatures.pattern))
+
     def encode(values: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"latents": signatures.forward(_exact(values), signatures.cell_centre)[0]}
 
@@ -91,11 +98,12 @@ def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.Polymo
 
     noise, temperature = tf.TensorSpec(signatures.latents.shape, name="noise"), tf.TensorSpec((), name="temperature")
     return {
-        "log_prob": tf.function(log_prob, [signatures.values]),
-        "score": tf.function(score, [signatures.values]),
-        "encode": tf.function(encode, [signatures.values]),
-        "decode": tf.function(decode, [signatures.latents]),
-        "sample": tf.function(sample, [noise, temperature]),
+        "log_prob": traced(log_prob, [signatures.values]),
+        "score": traced(score, [signatures.values]),
+        "explain": traced(explain, [signatures.values]),
+        "encode": traced(encode, [signatures.values]),
+        "decode": traced(decode, [signatures.latents]),
+        "sample": traced(sample, [noise, temperature]),
     }
 
 

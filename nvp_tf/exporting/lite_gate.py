@@ -1,5 +1,6 @@
 """The gate of an export's LiteRT files: what they answer in fresh processes, held against the live model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +9,27 @@ import numpy as np
 from nvp_tf.errors import UserError
 from nvp_tf.evaluation.reference import Reference
 from nvp_tf.exporting import lite_client
-from nvp_tf.exporting.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, largest_gap, nats_bound
+from nvp_tf.exporting.gate import LATENT_BOUND, VECTOR_ROUND_TRIP_BOUND, ask, explanation_gaps, largest_gap, nats_bound
 from nvp_tf.exporting.lite import FILES, FLOAT32
 from nvp_tf.models.flow import Flow
 from nvp_tf.scoring.contract import FEW, LITE_QUESTIONS, asked
 
 LOG_PROB_BOUND = 1e-2  # nats, or 4 units in the last place; of the float32 file
+BITS_BOUND = 1e-2  # of one pixel
 EXAMPLES = 256
 _FOREIGN = {"nvp_tf", "tensorflow", "keras", "tensorflow_probability"}
 
 
-def check(flow: Flow, reference: Reference, folder: Path, examples: np.ndarray) -> dict[str, dict[str, Any]]:
+def check(
+    flow: Flow, reference: Reference, folder: Path, examples: np.ndarray, files: Sequence[str] = FILES
+) -> dict[str, dict[str, Any]]:
     """What the files in `folder` answer, each in a process that has LiteRT and NumPy alone.
 
     Args:
       flow, reference: what they were made of.
       folder: where `lite.write` wrote them.
       examples: held-out [n, *event_shape], of which the first 256 are asked about.
+      files: their names.
 
     Returns:
       {file: size_bytes; largest and mean differences of log_prob (nats) and the largest ones of its percentile and
@@ -36,11 +41,12 @@ def check(flow: Flow, reference: Reference, folder: Path, examples: np.ndarray) 
     """
     x = np.asarray(examples)[:EXAMPLES]
     live = {
+        "bits": flow.explain(x).numpy(),
         "log_prob": flow.log_prob(x).numpy(),
         "latents": flow.encode(x).numpy(),
         "sample": flow.decode(lite_client.draws(flow.dimensions) * lite_client.TEMPERATURE).numpy(),
     }
-    return {name: _check(folder / name, x, live, flow, reference) for name in FILES}
+    return {name: _check(folder / name, x, live, flow, reference) for name in files}
 
 
 def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, reference: Reference) -> dict[str, Any]:
@@ -51,6 +57,7 @@ def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, r
     gaps = {
         "log_prob": largest_gap(scores, live["log_prob"]),
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_one", "by_seven")),
+        **explanation_gaps(answers, live["bits"], reference),
         "latents": largest_gap(answers["encode/latents"], live["latents"]),
         "round_trip": largest_gap(decoded, x, units),
         "sample": largest_gap(answers[f"sample/{name}"], live["sample"], units),
@@ -61,6 +68,8 @@ def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, r
     bounds = {
         "log_prob": nats,
         "log_prob_by_batch": nats,
+        "bits": BITS_BOUND,
+        "sum_of_bits": nats,
         "latents": LATENT_BOUND,
         "round_trip": 0.0 if event.is_image else max(VECTOR_ROUND_TRIP_BOUND, rounding),
         "sample": 1.0 if event.is_image else max(LATENT_BOUND, rounding),  # on a cell's border to either side
@@ -79,6 +88,7 @@ def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, r
         "largest_percentile_difference": largest_gap(
             answers["score/percentile"], reference.percentile(live["log_prob"])
         ),
+        "largest_bits_difference": gaps["bits"],
         "largest_latents_difference": gaps["latents"],
     }
     if event.is_image:

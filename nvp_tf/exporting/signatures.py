@@ -4,15 +4,17 @@
     serving_default      the same
     log_prob_with_noise  images, seed, num_samples  ->  log_prob, bits_per_dim, standard_error [n] nats
     score                images                     ->  log_prob, bits_per_dim, percentile, typicality [n]
+    explain              images                     ->  bits, excess [n, H, W], which sum to -log_prob / ln 2
     encode               images                     ->  latents [n, D]
     decode               latents                    ->  images; decode(encode(x)) == x
     sample               num_samples, seed, temperature  ->  images
 
-num_samples int32 [], seed int64 [], temperature float32 [], scores and latents float32. Vectors:
-x float32 [n, D] in the place of images, float64 where the flow standardizes them, and no bits_per_dim. A row
-depends on nothing but itself and the scalars. A negative seed is a new one in every call.
+num_samples int32 [], seed int64 [], temperature float32 [], scores, bits and latents float32. Vectors:
+x float32 [n, D] in the place of images, float64 where the flow standardizes them, bits [n, D], and no bits_per_dim. A
+row depends on nothing but itself and the scalars. A negative seed is a new one in every call.
 """
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -32,12 +34,16 @@ _SEED, _COUNT = tf.TensorSpec((), tf.int64, "seed"), tf.TensorSpec((), tf.int32,
 _TEMPERATURE = tf.TensorSpec((), tf.float32, "temperature")
 
 
+# Nothing here needs to be rewritten by autograph, which takes longer than tracing it.
+traced = functools.partial(tf.function, autograph=False)
+
+
 class Signatures:
-    """The signatures of one flow. `forward` and `inverse` are one function each, which all of them call.
+    """The signatures of one flow. `forward`, `entrywise` and `inverse` are one function each, which all of them call.
 
     Args:
       flow: a `Flow`.
-      reference: the `Reference` of `score`.
+      reference: the `Reference` of `score` and `explain`.
     """
 
     def __init__(self, flow: Flow, reference: Reference) -> None:
@@ -48,8 +54,10 @@ class Signatures:
         self.pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
         self.cell_centre = np.full(flow.event.shape, flow.CELL_CENTRE, np.float32)
         self._weights = PackedWeights(flow.variables)
-        self.forward = tf.function(self._with_weights(flow.forward), [self.values, tf.TensorSpec(flow.event.shape)])
-        self.inverse = tf.function(self._with_weights(flow.inverse), [self.latents])
+        with_noise = [self.values, tf.TensorSpec(flow.event.shape)]
+        self.forward = traced(self._with_weights(flow.forward), with_noise)
+        self.entrywise = traced(self._with_weights(flow.entrywise), with_noise)
+        self.inverse = traced(self._with_weights(flow.inverse), [self.latents])
 
     def save(
         self, folder: str | Path, functions: dict[str, tf.types.experimental.PolymorphicFunction] | None = None
@@ -61,15 +69,16 @@ class Signatures:
 
     def functions(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Name -> tf.function that takes and gives the tensors by their names."""
-        log_prob = tf.function(self._log_prob, [self.values])
+        log_prob = traced(self._log_prob, [self.values])
         return {
             "serving_default": log_prob,
             "log_prob": log_prob,
-            "log_prob_with_noise": tf.function(self._log_prob_with_noise, [self.values, _SEED, _COUNT]),
-            "score": tf.function(self._score, [self.values]),
-            "encode": tf.function(self._encode, [self.values]),
-            "decode": tf.function(self._decode, [self.latents]),
-            "sample": tf.function(self._sample, [_COUNT, _SEED, _TEMPERATURE]),
+            "log_prob_with_noise": traced(self._log_prob_with_noise, [self.values, _SEED, _COUNT]),
+            "score": traced(self._score, [self.values]),
+            "explain": traced(self._explain, [self.values]),
+            "encode": traced(self._encode, [self.values]),
+            "decode": traced(self._decode, [self.latents]),
+            "sample": traced(self._sample, [_COUNT, _SEED, _TEMPERATURE]),
         }
 
     def _with_weights(self, function: Callable[..., Answer]) -> Callable[..., Answer]:
@@ -104,6 +113,10 @@ class Signatures:
         error = tf.math.divide_no_nan(tf.sqrt(variance / count), mean)  # an impossible image is surely so
         return self.scores(largest + tf.math.log(mean)) | {"standard_error": error}
 
+    def _explain(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
+        values, n = some_rows(values, self.values)
+        return self.explained(self.entrywise(values, self.pattern)[:n])
+
     def _encode(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"latents": self._both(values, self.cell_centre)[0]}
 
@@ -131,6 +144,10 @@ class Signatures:
         if not self.flow.event.is_image:
             return {"log_prob": log_prob}
         return {"log_prob": log_prob, "bits_per_dim": bits_per_dim(log_prob, self.flow.dimensions)}
+
+    def explained(self, bits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The bits of each pixel, and what they are more than usual."""
+        return {"bits": bits, "excess": bits - self.reference.usual}
 
     def ranked(self, scores: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Scores, and where their log_prob stands among held-out ones."""

@@ -31,7 +31,7 @@ class Chain:
         self.flow, self.hidden, self.seed, self.clip = flow, tf.constant(hidden), seed, clip
         self.step_size = step_size
         self.highest = flow.pixels.levels - 1
-        self._step = tf.function(self._restored)
+        self._step = tf.function(self._restored, autograph=False)
 
     def step(self, x: tf.Tensor, i: int) -> tf.Tensor:
         """x after step i, counted from 0."""

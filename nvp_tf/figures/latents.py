@@ -52,7 +52,7 @@ def tally(flow: Flow, x: np.ndarray, scales: int) -> tuple[dict[str, np.ndarray]
     The terms add up to `flow.log_prob(x)`.
     """
     images = tf.TensorSpec((None, *flow.event.shape), tf.uint8)
-    graph = tf.function(lambda batch: _tally(flow, batch, scales), [images])
+    graph = tf.function(lambda batch: _tally(flow, batch, scales), [images], autograph=False)
     batches = [graph(x[i : i + BATCH]) for i in range(0, len(x), BATCH)]
     terms = {name: np.concatenate([b[0][name] for b in batches]).astype(np.float64) for name in batches[0][0]}
     return terms, [np.concatenate(part) for part in zip(*(b[1] for b in batches), strict=True)]

@@ -97,6 +97,7 @@ FIGURES = {
         Figure("latents"),
         Figure("spectrum"),
         Figure("scores"),
+        Figure("explain"),
         Figure("curves"),
         # Last, for it takes minutes and `all` keeps this order.
         Figure("inpainting", "5.7"),

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nvp_tf.layers.base import Bijective, sum_event
+from nvp_tf.layers.base import Bijective, evenly, sum_event
 
 _NEWTON_STEPS = 200  # never reached: a start within a factor 2^|a| takes a few |a|
 
@@ -42,6 +42,10 @@ class Power(Bijective):
     def _forward(self, x: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         v = x - self.centre
         return self._power(v), self._log_det(v)
+
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        v = x - self.centre
+        return self._power(v), self._log_slope(v)
 
     def _inverse(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         v = self._root(y)
@@ -119,6 +123,10 @@ class Radial(Bijective):
 
     def _forward(self, x: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         return self._along(x, self.rhat, self.rho)
+
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        y, log_det = self._forward(x, training=False)
+        return y, evenly(log_det, self.event_shape)
 
     def _inverse(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self._along(y, self.rho, self.rhat)

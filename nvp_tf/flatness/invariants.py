@@ -77,7 +77,7 @@ def _flow_norms(curvature: Curvature, x: tf.Tensor, y: tf.Tensor) -> np.ndarray:
     return _lengths([_flow_gradient(flow, v)])
 
 
-@tf.function
+@tf.function(autograph=False)
 def _flow_gradient(flow: Flow, v: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:
         tape.watch(v)

@@ -4,6 +4,7 @@
 This is the one place that says so; only the TFP views turn it round.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -22,7 +23,7 @@ class Bijective(keras.layers.Layer):
         inverse(y) -> (x, log_det),    log_det = log |det dx/dy| = -(forward's, at x)
 
     x and y are [n, *event], x of `data_dtype`, y of `compute_dtype`; log_det is [n], in nats. A subclass
-    writes `_forward` and `_inverse`, and `latent_shape` where the event changes its shape. It is a
+    writes `_forward`, `_inverse` and `_entrywise`, and `latent_shape` and `at_data` where entries move. It is a
     deterministic function of its arguments and weights: one row of a batch does not depend on the others,
     except through the batch statistics of training.
 
@@ -66,6 +67,22 @@ class Bijective(keras.layers.Layer):
         """The shape of y for an x of `event_shape`."""
         return event_shape
 
+    def entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """`forward`, with running statistics, and its log_det shared out over the entries of x.
+
+        An entry that is changed by itself, whatever the change was computed from, has its own term
+        log |dy_i / dx_i|; a layer that mixes entries gives each the same share of the whole.
+
+        Returns:
+          (y, nats [n, *event_shape] of `compute_dtype`, which sum to log_det).
+        """
+        return self._entrywise(self._check(x, self.event_shape, self.data_dtype, "entrywise"))
+
+    def at_data(self, values: tf.Tensor) -> tf.Tensor:
+        """Values of the entries of y, [n, *latent_shape], each at the entry of x that it was made of:
+        [n, *event_shape]."""
+        return values
+
     def trace(self, x: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, LogDets]:
         """`forward` with the log_det taken apart: (y, [(name, log_det [n])]) of each layer that it is made of."""
         y, log_det = self.forward(x, training)
@@ -87,6 +104,9 @@ class Bijective(keras.layers.Layer):
         raise NotImplementedError
 
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
+        raise NotImplementedError
+
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         raise NotImplementedError
 
     def _check(self, value: tf.Tensor, expected: Shape | None, dtype: str, direction: str) -> tf.Tensor:
@@ -111,6 +131,12 @@ def build_once(layer: keras.layers.Layer, input_shape: BatchShape | None) -> Non
 def no_log_det(x: tf.Tensor, dtype: str | None = None) -> tf.Tensor:
     """[n] zeros, the log-determinant of a map that keeps volume; of x's dtype, or another."""
     return tf.zeros(tf.shape(x)[:1], dtype or x.dtype)
+
+
+def evenly(log_det: tf.Tensor, event_shape: Shape) -> tf.Tensor:
+    """The same share to each entry: [n] -> [n, *event_shape]."""
+    share = tf.reshape(log_det / math.prod(event_shape), [-1] + [1] * len(event_shape))
+    return share * tf.ones(event_shape, log_det.dtype)
 
 
 def sum_event(value: tf.Tensor) -> tf.Tensor:

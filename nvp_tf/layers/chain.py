@@ -42,6 +42,11 @@ class Chain(Bijective):
     def weight_scales(self) -> list[keras.Variable]:
         return [scale for layer in self.layers for scale in layer.weight_scales]
 
+    def at_data(self, values: tf.Tensor) -> tf.Tensor:
+        for layer in reversed(self.layers):
+            values = layer.at_data(values)
+        return values
+
     def trace(self, x: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, LogDets]:
         found = []
         for layer in self.layers:
@@ -59,6 +64,16 @@ class Chain(Bijective):
         for layer in self.layers:
             x, log_det = layer.forward(x, training)
             total += log_det
+        return x, total
+
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        terms = []
+        for layer in self.layers:
+            x, nats = layer.entrywise(x)
+            terms.append(nats)
+        total = tf.zeros_like(x)
+        for layer, nats in zip(reversed(self.layers), reversed(terms), strict=True):
+            total = layer.at_data(total) + nats
         return x, total
 
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
@@ -99,10 +114,14 @@ class FactorOut(Bijective):
     def weight_scales(self) -> list[keras.Variable]:
         return self.inner.weight_scales
 
+    def at_data(self, values: tf.Tensor) -> tf.Tensor:
+        a, z = self._halves(values)
+        return self._whole(self.inner.at_data(a), z)
+
     def trace(self, x: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, LogDets]:
         a, z = self._halves(x)
         a, found = self.inner.trace(a, training)
-        return unsqueeze(tf.concat([a, z], axis=-1), "ordered"), found
+        return self._whole(a, z), found
 
     def _build(self, event_shape: Shape) -> None:
         if len(event_shape) != 3 or event_shape[0] % 2 or event_shape[1] % 2:
@@ -113,12 +132,20 @@ class FactorOut(Bijective):
     def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         a, z = self._halves(x)
         a, log_det = self.inner.forward(a, training)
-        return unsqueeze(tf.concat([a, z], axis=-1), "ordered"), log_det
+        return self._whole(a, z), log_det
+
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        a, z = self._halves(x)
+        a, nats = self.inner.entrywise(a)
+        return self._whole(a, z), self._whole(nats, tf.zeros_like(z))
 
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         b, z = self._halves(y)
         b, log_det = self.inner.inverse(b)
-        return unsqueeze(tf.concat([b, z], axis=-1), "ordered"), log_det
+        return self._whole(b, z), log_det
 
     def _halves(self, x: tf.Tensor) -> list[tf.Tensor]:
         return tf.split(squeeze(x, "ordered"), 2, axis=-1)
+
+    def _whole(self, a: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        return unsqueeze(tf.concat([a, z], axis=-1), "ordered")

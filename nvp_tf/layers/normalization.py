@@ -58,6 +58,10 @@ class BatchNormalization(Bijective):
         log_scale = self._log_scale(variance)
         return self._where_changed(x, (x - mean) * tf.exp(log_scale)), self._log_det(x, log_scale)
 
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        y, nothing = self._forward(x, False)[0], tf.zeros_like(x)
+        return y, self._where_changed(nothing, nothing + self._log_scale(self.running_variance))
+
     @shared
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         log_scale = self._log_scale(self.running_variance)

@@ -51,26 +51,29 @@ class Pixels(Bijective):
         return tf.cast(tf.clip_by_value(tf.floor(v), 0, self.levels - 1), tf.uint8)
 
     def _forward(self, v: tf.Tensor, training: bool) -> ValueAndLogDet:
+        y, log_slopes = self._entrywise(v)
+        return y, sum_event(log_slopes)
+
+    def _entrywise(self, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         p = v / self.levels
         if not self.alpha:
             y = self.low + (self.high - self.low) * p
-            return y, sum_event(tf.fill(tf.shape(v), self._log_slope(v.dtype)))
+            return y, self._log_slopes(y)
         p = self.alpha + (1 - 2 * self.alpha) * p
         y = tf.math.log(p) - tf.math.log(1 - p)  # p <= 1 - alpha: log1p, which ONNX lacks, would be no better
-        return y, self._log_det(y)
+        return y, self._log_slopes(y)
 
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         if not self.alpha:
             v = (y - self.low) / (self.high - self.low) * self.levels
-            return v, -sum_event(tf.fill(tf.shape(y), self._log_slope(y.dtype)))
+            return v, -sum_event(self._log_slopes(y))
         v = (tf.sigmoid(y) - self.alpha) / (1 - 2 * self.alpha) * self.levels
-        return v, -self._log_det(y)
+        return v, -sum_event(self._log_slopes(y))
 
-    def _log_slope(self, dtype: tf.DType) -> tf.Tensor:
-        """log of d(y before the logit) / dv."""
-        slope = (1 - 2 * self.alpha if self.alpha else self.high - self.low) / self.levels
-        return tf.constant(math.log(slope), dtype)
-
-    def _log_det(self, y: tf.Tensor) -> tf.Tensor:
+    def _log_slopes(self, y: tf.Tensor) -> tf.Tensor:
+        """log dy/dv of each entry."""
+        if not self.alpha:
+            return tf.fill(tf.shape(y), tf.constant(math.log((self.high - self.low) / self.levels), y.dtype))
         # d logit(p) / dp = 1 / (p (1 - p)), and -log sigmoid is softplus: exact for large |y|.
-        return sum_event(tf.math.softplus(y) + tf.math.softplus(-y) + self._log_slope(y.dtype))
+        before = tf.constant(math.log((1 - 2 * self.alpha) / self.levels), y.dtype)
+        return tf.math.softplus(y) + tf.math.softplus(-y) + before

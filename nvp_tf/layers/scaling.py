@@ -22,6 +22,9 @@ class Scaling(Bijective):
     def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         return x * tf.exp(self.log_scale), self._log_det(x)
 
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._forward(x, training=False)[0], tf.zeros_like(x) + self.log_scale
+
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         return y * tf.exp(-self.log_scale), -self._log_det(y)
 

@@ -22,6 +22,12 @@ class _Ordered(Bijective):
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"order": self.order}
 
+    def at_data(self, values: tf.Tensor) -> tf.Tensor:
+        return self._inverse(values)[0]
+
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._forward(x, training=False)[0], tf.zeros_like(x)
+
 
 @keras.saving.register_keras_serializable("nvp_tf")
 class Squeeze(_Ordered):

@@ -61,6 +61,10 @@ class Standardization(Bijective):
         y = (x - self._mean()) * tf.exp(-tf.cast(self.log_scale, self._data_dtype))
         return tf.cast(y, self.compute_dtype), self._log_det(x)
 
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        y, _ = self._forward(x, training=False)
+        return y, tf.zeros_like(y) - self.log_scale
+
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         x = self._mean() + tf.exp(tf.cast(self.log_scale, self._data_dtype)) * tf.cast(y, self._data_dtype)
         return x, -self._log_det(y)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.layers.base import Bijective, Shape, ValueAndLogDet
+from nvp_tf.layers.base import Bijective, Shape, ValueAndLogDet, evenly
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
@@ -18,8 +18,9 @@ class Whitening(Bijective):
         log_det:  log |det W| = -1/2 sum log(lambda + epsilon), and its negative
 
     lambda and V are the eigenvalues and eigenvectors of the data's covariance, epsilon is a share of
-    the mean eigenvalue. Its log_det is counted, so that a score stays one of the pixels. Nothing here is
-    trained: `fit` sets it from data once, before the first step; until then it is the identity.
+    the mean eigenvalue. Its log_det is counted, so that a score stays one of the pixels; it mixes entries, and
+    `entrywise` shares its log_det evenly. Nothing here is trained: `fit` sets it from data once, before the first
+    step; until then it is the identity.
 
     Args:
       share: epsilon / mean(lambda), above 0.
@@ -60,6 +61,10 @@ class Whitening(Bijective):
 
     def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         return tf.matmul(x - self.mean, self.matrix), tf.fill(tf.shape(x)[:1], self.log_det)
+
+    def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        y, log_det = self._forward(x, training=False)
+        return y, evenly(log_det, self.event_shape)
 
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         return tf.matmul(y, self.inverse_matrix) + self.mean, tf.fill(tf.shape(y)[:1], -self.log_det)

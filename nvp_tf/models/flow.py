@@ -150,6 +150,39 @@ class Flow(MaximumLikelihood):
         v, _ = self.bijector.inverse(z)
         return v if self.pixels is None else self.pixels.to_integers(v)
 
+    def explain(self, x: Values, noise: Values | None = None) -> tf.Tensor:
+        """-log_prob / ln 2 shared out over the pixels, where they are.
+
+            bits_i = -(log prior(z_i) + sum over layers of log |dy_i / dx_i|) / ln 2,    sum bits_i = -log_prob / ln 2
+
+        Entry i of the data is one entry of the latents: layers change entries one by one, by what they make of the
+        others, or move them. It is no conditional density of pixel i (docs/explain.md).
+
+        Args:
+          x, noise: as of `log_prob`.
+
+        Returns:
+          [n, height, width] bits, of a pixel's channels together; of vectors [n, dimensions]. inf where a pixel has a
+          value that the data does not have.
+        """
+        x, n = at_least_one(self._check(x))
+        u = self.noise_pattern() if noise is None else tf.convert_to_tensor(noise)
+        if u.shape.rank == x.shape.rank:
+            u, _ = at_least_one(u)
+        return self.entrywise(x, u)[:n]
+
+    def entrywise(self, x: Values, noise: Values | float) -> tf.Tensor:
+        """`explain` of n at least 1."""
+        x = tf.cast(self._check(x), self.data_dtype)
+        z, nats = self.bijector.entrywise(self.to_reals(x, noise))
+        nats += self.bijector.at_data(self.prior.log_density(z))
+        if self.pixels is not None:
+            inside = (x >= 0) & (x < self.pixels.levels)
+            nats += tf.math.log(tf.cast(inside, nats.dtype))
+        if len(self.event_shape) == 3:
+            nats = tf.reduce_sum(nats, axis=-1)
+        return -nats / math.log(2)
+
     def bits_per_dim(self, x: Values, noise: Values | None = None) -> tf.Tensor:
         """-log_prob / (D ln 2), [n]; defined for images of integers only."""
         if self.pixels is None:

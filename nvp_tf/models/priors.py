@@ -13,7 +13,7 @@ class Prior:
 
     def log_prob(self, z: tf.Tensor) -> tf.Tensor:
         """Log-density of each example: [n, ...] float -> [n] nats."""
-        return tf.reduce_sum(self._log_density(z), axis=list(range(1, z.shape.rank)))
+        return tf.reduce_sum(self.log_density(z), axis=list(range(1, z.shape.rank)))
 
     def sample(
         self,
@@ -41,7 +41,8 @@ class Prior:
     def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
 
-    def _log_density(self, z: tf.Tensor) -> tf.Tensor:
+    def log_density(self, z: tf.Tensor) -> tf.Tensor:
+        """Log-density of each entry: [n, ...] -> [n, ...] nats."""
         raise NotImplementedError
 
     def _draw(self, shape: Sequence[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
@@ -52,7 +53,7 @@ class Prior:
 class Normal(Prior):
     """p(z) = exp(-z^2 / 2) / sqrt(2 pi)."""
 
-    def _log_density(self, z: tf.Tensor) -> tf.Tensor:
+    def log_density(self, z: tf.Tensor) -> tf.Tensor:
         return -0.5 * (tf.square(z) + math.log(2 * math.pi))
 
     def _draw(self, shape: Sequence[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
@@ -63,7 +64,7 @@ class Normal(Prior):
 class Logistic(Prior):
     """p(z) = sigmoid(z) sigmoid(-z) (thesis 5.2)."""
 
-    def _log_density(self, z: tf.Tensor) -> tf.Tensor:
+    def log_density(self, z: tf.Tensor) -> tf.Tensor:
         # = -softplus(z) - softplus(-z). LiteRT makes log(1 + exp(z)) of a softplus, which is infinite at z = 89.
         z = tf.abs(z)
         return -z - 2 * tf.math.log(1 + tf.exp(-z))

@@ -17,6 +17,7 @@ from nvp_tf.pictures.files import PassedOver, find_pictures
 from nvp_tf.runs.source import Source, choose
 
 _INSIDE = 5 / 7  # of the sides: 28 pixels with a margin of 4, as MNIST is laid out
+IN_A_MARGIN = ", in a margin"
 _SQUARES = (1, 2, 4)  # sides of a checkerboard's squares
 _LARGEST_CUT = 4  # a cut of a photograph has between 1 / this and all of its smaller side
 
@@ -58,7 +59,7 @@ def other_data_sets(
             continue
         images = choose(dataset.test, num, source.seed)
         found[config.name] = bring(images, own_levels, shape, levels)
-        found[f"{config.name}, in a margin"] = bring(images, own_levels, shape, levels, _INSIDE)
+        found[f"{config.name}{IN_A_MARGIN}"] = bring(images, own_levels, shape, levels, _INSIDE)
     for folder in folders:
         images, beside = cuts(folder, num, shape, source.seed)
         passed.merge(beside)

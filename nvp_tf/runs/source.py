@@ -55,6 +55,10 @@ class Source(OpenRun):
         """`Flow.log_prob` in batches of one traced graph: [n, *event_shape] -> float64 [n], nats."""
         return _in_batches(self._graphs["log_prob"], x).astype(np.float64)
 
+    def explain(self, x: np.ndarray) -> np.ndarray:
+        """`Flow.explain` in batches of one traced graph: [n, height, width, channels] -> [n, height, width] bits."""
+        return _in_batches(self._graphs["explain"], x)
+
     @functools.cached_property
     def _graphs(self) -> dict[str, Callable[[np.ndarray], tf.Tensor]]:
         # Eagerly, a flow of a hundred layers takes longer to dispatch than to compute.
@@ -62,9 +66,10 @@ class Source(OpenRun):
         data_side = tf.TensorSpec((None, *flow.event.shape), flow.event.dtype)
         latents = tf.TensorSpec((None, flow.dimensions), flow.compute_dtype)
         return {
-            "encode": tf.function(flow.encode, [data_side]),
-            "decode": tf.function(flow.decode, [latents]),
-            "log_prob": tf.function(lambda x: flow.log_prob(x), [data_side]),
+            "encode": tf.function(flow.encode, [data_side], autograph=False),
+            "decode": tf.function(flow.decode, [latents], autograph=False),
+            "log_prob": tf.function(lambda x: flow.log_prob(x), [data_side], autograph=False),
+            "explain": tf.function(lambda x: flow.explain(x), [data_side], autograph=False),
         }
 
     def need_images(self, figure: str) -> None:

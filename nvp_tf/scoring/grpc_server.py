@@ -5,13 +5,20 @@ from typing import TypeVar
 
 import grpc
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import Message
-from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from nvp_tf.errors import UserError
 from nvp_tf.scoring.scorer import Answers, Refused
 from nvp_tf.scoring.server import Server, Unavailable
+from nvp_tf.scoring.serving_protocol import (
+    array_of,
+    dtype_of,
+    get_model_metadata_pb2,
+    model_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    tensor_of,
+)
 
 Answer = TypeVar("Answer")
 _LATER = {
@@ -46,15 +53,15 @@ class GrpcServer(Server):
             raise UserError(f"{self.model} on {self.address} has no signature score, expected an export of nvp_tf")
         [(name, info)] = inputs.items()
         shape = tuple(dim.size for dim in info.tensor_shape.dim[1:])
-        return name, shape, tf.as_dtype(info.dtype).name
+        return name, shape, dtype_of(info.dtype)
 
     def _ask(self, signature: str, batch: np.ndarray) -> Answers:
         request = predict_pb2.PredictRequest()
         self._name(request.model_spec)
         request.model_spec.signature_name = signature
-        request.inputs[self.event.name].CopyFrom(tf.make_tensor_proto(np.asarray(batch, self.event.dtype)))
+        request.inputs[self.event.name].CopyFrom(tensor_of(np.asarray(batch, self.event.dtype)))
         outputs = self._call(self._stub.Predict, request).outputs
-        return {name: tf.make_ndarray(tensor) for name, tensor in outputs.items()}
+        return {name: array_of(tensor) for name, tensor in outputs.items()}
 
     def _name(self, spec: model_pb2.ModelSpec) -> None:
         spec.name = self.model

@@ -19,8 +19,8 @@ PAGE = (ROOT / "docs" / "engines.md").read_text()
 SHELL = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
 PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 RANDOM = {"sample": "StatelessRandomNormalV2", "log_prob_with_noise": "StatelessRandomUniformV2"}
-BOUNDS = {"log_prob": 1e-3, "bits_per_dim": 1e-4, "percentile": 1, "typicality": 0.02, "standard_error": 1e-3,
-          "latents": 1e-3, "images": 0, "x": 1e-4}  # fmt: skip
+BOUNDS = {"log_prob": 1e-3, "bits_per_dim": 1e-4, "bits": 1e-3, "excess": 1e-3, "percentile": 1, "typicality": 0.02,
+          "standard_error": 1e-3, "latents": 1e-3, "images": 0, "x": 1e-4}  # fmt: skip
 CHECKS = [  # one a block of Python, of what it leaves
     "np.allclose(log_prob, expected, atol=1e-3) and len(percentile) == 9",
     "np.allclose(log_prob({'images': images})['log_prob'], expected, atol=1e-3)",

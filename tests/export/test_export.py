@@ -14,6 +14,7 @@ import nvp_tf
 from nvp_tf.config.schema import DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.errors import UserError
+from nvp_tf.evaluation.usual import usual_bits
 from nvp_tf.event import Event
 from nvp_tf.exporting import export
 from nvp_tf.models.build import build
@@ -67,8 +68,8 @@ for path, inputs, outputs in zip(*[iter(sys.argv[1:])] * 3):
              fresh=draw(6, -1), fresh_again=draw(6, -1),
              **{f"noisy_{k}": a for k, a in noisy(5, 3).items()}, one=noisy(1, 3)["standard_error"],
              noise=noisy(2, -1)["log_prob"], other_noise=noisy(2, -1)["log_prob"],
-             **{f"score_{k}": a for k, a in values("score", x).items()},
-             **{f"empty_{s}_{k}": a for s in ("serving_default", "log_prob", "score", "encode")
+             **{f"{s}_{k}": a for s in ("score", "explain") for k, a in values(s, x).items()},
+             **{f"empty_{s}_{k}": a for s in ("serving_default", "log_prob", "score", "explain", "encode")
                 for k, a in values(s, empty).items()},
              **{f"empty_noise_{k}": a for k, a in noisy(2, 1, empty).items()},
              empty_decode=model["decode"](latents=tf.zeros((0, latents.shape[1])))[name], empty_sample=draw(0, 7))
@@ -76,7 +77,7 @@ for path, inputs, outputs in zip(*[iter(sys.argv[1:])] * 3):
 foreign = [m for m in sys.modules if m.split(".")[0] in ("nvp_tf", "tensorflow_probability", "tf_keras")]
 print(json.dumps({"answers": answers, "foreign": foreign, "path": sys.path}))
 """
-SIGNATURES = ["decode", "encode", "log_prob", "log_prob_with_noise", "sample", "score", "serving_default"]
+SIGNATURES = ["decode", "encode", "explain", "log_prob", "log_prob_with_noise", "sample", "score", "serving_default"]
 REAL_NVP = RealNVPConfig(scales=1, couplings=1, filters=3, blocks=1)
 MODELS = {
     "grey": None,  # the session's run, by bin/export.py
@@ -105,7 +106,7 @@ def exported(tmp_path_factory):
                 weight.assign(weight + (abs(noise) if "variance" in weight.path else noise))
             shape = (50, *flow.event_shape)
             x = rng.randint(0, 256, shape).astype(np.uint8) if flow.pixels else rng.randn(*shape).astype(np.float32)
-            printed = export.export(flow, folder / name, x, HELD_OUT[name], tflite=False)
+            printed = export.export(flow, folder / name, x, HELD_OUT[name], tflite=False, usual=2)
         np.save(folder / f"{name}.npy", x)
         arguments += [printed["path"], folder / f"{name}.npy", folder / f"{name}.npz"]
         made[name] = (flow, x, printed)
@@ -130,6 +131,16 @@ def test_a_stranger_gets_the_answers_of_the_flow(name, exported):
     np.testing.assert_allclose(arrays["log_prob"], live, rtol=0, atol=1e-3)
     np.testing.assert_array_equal(arrays["served"], arrays["log_prob"])
     np.testing.assert_allclose(arrays["latents"], flow.encode(x), rtol=0, atol=1e-3)
+    bits, excess = arrays["explain_bits"], arrays["explain_excess"]
+    np.testing.assert_allclose(bits, flow.explain(x), rtol=0, atol=1e-3)
+    sums = -np.log(2) * bits.reshape(len(x), -1).sum(axis=1)
+    np.testing.assert_allclose(sums, arrays["log_prob"], rtol=0, atol=1e-3)
+    usual = (
+        usual_bits(flow.explain, load_dataset(DataConfig("digits")).valid)
+        if name == "grey"
+        else np.full(bits.shape[1:], 2)
+    )
+    np.testing.assert_allclose(bits - excess, np.broadcast_to(usual, bits.shape), atol=1e-4)
     for part in ("alone", "hundred"):
         np.testing.assert_allclose(arrays[part], arrays["log_prob"][:5], rtol=0, atol=1e-3)
     if flow.pixels:
@@ -267,6 +278,8 @@ WRONG = {
     "typicality": ("score/typicality", lambda a: a / 2, "typicality is not what it should be"),
     "seed": ("again/x", lambda a: a + 1, "second sample of one seed"),
     "rows": ("log_prob/log_prob", lambda a: a[1:], r"shape \(3,\), expected \(4,\)"),
+    "bits": ("explain/bits", lambda a: a[::-1], "excess is not bits - usual"),
+    "sum": ("log_prob/log_prob", lambda a: a + 9e-4, "sum_of_bits differs by 0.0009"),
     "empty": ("empty_sample/x", lambda a: np.ones((1, 3)), "empty_sample/x has 1 rows, expected none"),
 }
 

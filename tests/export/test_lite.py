@@ -17,6 +17,9 @@ from nvp_tf.config.schema import ModelConfig, NICEConfig
 from nvp_tf.errors import UserError
 from nvp_tf.exporting import export, lite, lite_client, lite_gate, weights
 from nvp_tf.exporting.export import Reference, Signatures
+from nvp_tf.exporting.half import in_half_precision
+from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.layers.networks import WeightNormConv2D
 from nvp_tf.models.build import build
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 
@@ -54,7 +57,8 @@ for path, inputs, outputs in zip(*[iter(sys.argv[1:])] * 3):
         parts = [run["log_prob"](**{name: x[i : i + n]})["log_prob"] for i in range(0, 256, n)]
         arrays[f"by_{n}"] = np.concatenate(parts)
     x = x[:60]
-    arrays |= {f"score_{key}": values for key, values in run["score"](**{name: x}).items()}
+    for key in ("score", "explain"):
+        arrays |= {f"{key}_{output}": values for output, values in run[key](**{name: x}).items()}
     arrays["latents"] = run["encode"](**{name: x})["latents"]
     arrays |= {f"decoded_{key}": values for key, values in run["decode"](latents=arrays["latents"]).items()}
     D = arrays["latents"].shape[1]
@@ -85,7 +89,7 @@ def written(saved, tmp_path_factory):
     flows = {name: (flow, x) for name, (flow, x, _) in saved.items()}
     flows["logistic"] = nice, np.random.RandomState(0).randn(300, 6).astype(np.float32)
     for name, (flow, x) in flows.items():
-        reference = Reference(flow.log_prob(x[100:]).numpy())
+        reference = Reference(flow.log_prob(x[100:]).numpy(), usual=2)
         (folder / name).mkdir()
         lite.write(Signatures(flow, reference), folder / name)
         np.save(folder / f"{name}.npy", x)
@@ -113,6 +117,7 @@ def test_a_stranger_gets_the_answers_of_the_flow(name, file, written):
     assert told["signatures"] == {
         "log_prob": sorted([values, *scores]),
         "score": sorted([values, *scores, "percentile", "typicality"]),
+        "explain": sorted([values, "bits", "excess"]),
         "encode": sorted([values, "latents"]),
         "decode": sorted(["latents", values, *valid]),
         "sample": sorted(["noise", "temperature", values, *valid]),
@@ -124,6 +129,10 @@ def test_a_stranger_gets_the_answers_of_the_flow(name, file, written):
     np.testing.assert_allclose(arrays["score_log_prob"], arrays["by_256"][:60], atol=1e-3)
     for what, expected in (("percentile", reference.percentile), ("typicality", reference.typicality)):
         np.testing.assert_allclose(arrays[f"score_{what}"], expected(arrays["score_log_prob"]), rtol=1e-5)
+    sums = -np.log(2) * arrays["explain_bits"].reshape(60, -1).sum(axis=1)
+    np.testing.assert_allclose(sums, arrays["score_log_prob"], atol=1e-3)
+    np.testing.assert_allclose(arrays["explain_bits"], flow.explain(x[:60]), atol=1e-3 if exact else 2)
+    np.testing.assert_allclose(arrays["explain_bits"] - arrays["explain_excess"], 2, atol=1e-5)
     if flow.pixels:
         bits = -arrays["score_log_prob"] / (flow.dimensions * np.log(2))
         np.testing.assert_allclose(arrays["score_bits_per_dim"], bits, rtol=1e-5)
@@ -179,7 +188,7 @@ def test_nonsense_is_refused_or_seen(name, file, written):
 def test_built_in_ops_alone_and_one_copy_of_the_weights(name, file, written):
     content = written[name, file][3].read_bytes()
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    assert len(model.subgraphs) == 5  # one a signature
+    assert len(model.subgraphs) == 6  # one a signature
     assert all(c.builtinCode != schema.BuiltinOperator.CUSTOM and not c.customCode for c in model.operatorCodes)
     # The buffers of a large file are behind it.
     buffers = [bytes(content[b.offset : b.offset + b.size] if b.data is None else b.data) for b in model.buffers]
@@ -202,6 +211,7 @@ WRONG = {
     "log_prob": ("log_prob/log_prob", lambda a: a + 0.02, r"log_prob differs by 0\.02"),
     "batch": ("by_seven/log_prob", lambda a: a + 0.02, r"log_prob_by_batch differs by 0\.02"),
     "latents": ("encode/latents", lambda a: a + 0.01, r"latents differs by 0\.01"),
+    "bits": ("explain/bits", lambda a: a[::-1], "excess is not bits - usual"),
     "round trip": ("decode/x", lambda a: a + 0.01, r"round_trip differs by 0\.01"),
     "sample": ("sample/x", lambda a: a[::-1], "sample differs"),
     "rows": ("log_prob/log_prob", lambda a: a[1:], r"shape \(255,\), expected \(256,\)"),
@@ -261,6 +271,31 @@ def test_a_layer_without_built_in_ops_is_named(saved, tmp_path):
     signatures.inverse = tf.function(tf.math.erf, [signatures.latents])
     with pytest.raises(UserError, match=r"model.tflite can have built-in ops alone, .* none for Erf"):
         lite.write(signatures, tmp_path)
+
+
+def kernels(flow):
+    """Of its convolutions, in float64."""
+    for layer in [layer for layer in all_layers(flow) if isinstance(layer, WeightNormConv2D)]:
+        direction = layer.direction.numpy().astype(np.float64)
+        norm = np.linalg.norm(direction.reshape(-1, layer.filters), axis=0)
+        yield direction / norm * (1 if layer.scale is None else layer.magnitude.numpy())
+
+
+def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):
+    flow, x, _ = saved["grey"]
+    halves = in_half_precision(flow)
+    for before, after in zip(kernels(flow), kernels(halves), strict=True):
+        nearest = after.astype(np.float16)
+        np.testing.assert_allclose(after, nearest, rtol=1e-5)  # what LiteRT keeps of it is what there is
+        np.testing.assert_allclose(before, after, rtol=2e-3, atol=1e-6)
+    monkeypatch.setattr(weights, "_LARGE", 64)
+    packed, exact = weights.PackedWeights(halves.variables), weights.PackedWeights(flow.variables)
+    assert [[v.dtype.name for v in p.packed] for p in (packed, exact)] == [["float32", "float16"], ["float32"]]
+    live = halves.log_prob(x).numpy()
+    halves.set_weights(flow.get_weights())
+    with packed.in_place():
+        np.testing.assert_allclose(halves.log_prob(x), live, atol=1e-4)
+    assert 1e-3 < np.abs(live - flow.log_prob(x)).max() < 1
 
 
 def test_weights_of_large_models_are_packed_in_parts(saved, monkeypatch):

@@ -34,6 +34,7 @@ FITS = {
     "latents": IMAGES,
     "spectrum": {"nice_image", "nice_vector"},
     "scores": IMAGES,
+    "explain": IMAGES,
 }
 
 

@@ -168,7 +168,7 @@ def test_of_a_flow():
     c = Curvature(flow, loss, in_batches(x))
     np.testing.assert_allclose(c.losses(), -flow.log_prob(x).numpy(), rtol=1e-12)
     assert loss.kind == "density" and "one fixed pattern" in notes[0]
-    norms, e, log_prob = [], 1e-6, tf.function(flow.log_prob)
+    norms, e, log_prob = [], 1e-6, tf.function(flow.log_prob, autograph=False)
     for image in x:  # by differences, in the dequantized pixels
         pattern = flow.noise_pattern().numpy()
         slopes = [

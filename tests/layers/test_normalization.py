@@ -108,7 +108,7 @@ def test_two_replicas_share_their_statistics():
         parts = strategy.experimental_distribute_values_from_function(
             lambda c: tf.constant(x[:4] if c.replica_id_in_sync_group == 0 else x[4:])
         )
-        run = tf.function(lambda v, layer=layer: tf.nest.flatten(layer(v, training=True))[0])
+        run = tf.function(lambda v, layer=layer: tf.nest.flatten(layer(v, training=True))[0], autograph=False)
         values = strategy.run(run, (parts,))
         got = np.concatenate([v.numpy() for v in strategy.experimental_local_results(values)])
         np.testing.assert_allclose(got, expected, atol=1e-12)

@@ -50,7 +50,7 @@ def gradients(config, dtype, recompute, compiled, network_dtype=None):
             mean = tf.reduce_mean(flow.log_prob(x, noise, training=True))
         return tape.gradient(mean, [w.value for w in flow.trainable_weights])
 
-    found = tf.function(of_mean)() if compiled else of_mean()
+    found = tf.function(of_mean, autograph=False)() if compiled else of_mean()
     return [np.concatenate([np.ravel(v) for v in values]) for values in (found, [[0.0], *flow.non_trainable_weights])]
 
 
@@ -108,7 +108,7 @@ def steps(model, recompute, number):
         return parts(lambda context: tf.constant(array[cuts[context.replica_id_in_sync_group]]))
 
     batch = {"x": values(x), "noise": values(noise)}
-    step = tf.function(lambda batch: strategy.run(state.replica_step, args=(batch,)))
+    step = tf.function(lambda batch: strategy.run(state.replica_step, args=(batch,)), autograph=False)
     before = state.flow.get_weights()
     for _ in range(5):
         step(batch)

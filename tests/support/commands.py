@@ -1,4 +1,4 @@
-"""Commands as a person runs them: fresh processes, and the one tiny run that the system tests share."""
+"""Commands in processes of their own, and the one tiny run that the system tests share."""
 
 import functools
 import json
@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from shared import made_once
+from warm import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [f"--set=model.flow.{key}" for key in ("filters=4", "blocks=1", "couplings=1")]
@@ -19,8 +20,13 @@ TRAIN_DIGITS = ["--preset=realnvp_digits", *TINY, *BRIEF, "--noprogress"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def start(command, *arguments, environment=ENVIRONMENT):
-    """A process of bin/<command>.py."""
+def start(command, *arguments):
+    """A process of bin/<command>.py that need not import TensorFlow first."""
+    return Command(ROOT / "bin" / f"{command}.py", arguments, ENVIRONMENT)
+
+
+def start_cold(command, *arguments, environment=ENVIRONMENT):
+    """A process of bin/<command>.py as a person starts it."""
     line = [sys.executable, str(ROOT / "bin" / f"{command}.py"), *map(str, arguments)]
     return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -40,7 +46,7 @@ def run_without_tensorflow(folder, command, *arguments):
     (folder / "tensorflow").mkdir(parents=True, exist_ok=True)
     (folder / "tensorflow" / "__init__.py").write_text("raise SystemError('TensorFlow was imported')")
     environment = ENVIRONMENT | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
-    return finish(start(command, *arguments, environment=environment))
+    return finish(start_cold(command, *arguments, environment=environment))
 
 
 def figures(command, *arguments):

@@ -94,7 +94,7 @@ class Derivatives:
 
     def __init__(self, model, x, y):
         self.model, self.x, self.y = model, tf.constant(x), tf.constant(y)
-        self._both = tf.function(self._tapes)
+        self._both = tf.function(self._tapes, autograph=False)
 
     def loss(self, theta, fixed):
         outputs, _ = self.model.stateless_call(split(self.model, theta), fixed, self.x, training=False)

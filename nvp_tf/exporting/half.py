@@ -1,0 +1,56 @@
+"""A flow whose kernels are float16 numbers: files of half the size then hold it exactly."""
+
+import keras
+import numpy as np
+
+from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.layers.networks import WeightNormConv2D
+from nvp_tf.models.flow import Flow
+
+_STEPS = 8
+
+
+def in_half_precision(flow: Flow) -> Flow:
+    """A copy with every kernel of its networks rounded to float16; all else, and what is computed in, stays float32.
+
+        kernel = g v / ||v||  ->  v' = float16(kernel),  g' = ||v'||
+
+    Without a learned g the norm must be 1: rounding to the other side changes single entries until it is. The copy is a
+    density as exact as the flow, of other weights.
+    """
+    rounded = type(flow).from_config(flow.get_config())
+    rounded.set_weights(flow.get_weights())
+    for layer in all_layers(rounded):
+        if isinstance(layer, WeightNormConv2D):
+            _round(layer)
+        elif isinstance(layer, keras.layers.Dense):
+            layer.kernel.assign(layer.kernel.numpy().astype(np.float16))
+    return rounded
+
+
+def _round(layer: WeightNormConv2D) -> None:
+    direction = layer.direction.numpy().astype(np.float64)
+    flat = direction.reshape(-1, layer.filters)
+    kernel = flat / np.linalg.norm(flat, axis=0)
+    if layer.scale is not None:
+        kernel *= layer.magnitude.numpy()
+        flat = kernel.astype(np.float16).astype(np.float64)
+        layer.magnitude.assign(np.linalg.norm(flat, axis=0))
+    else:
+        flat = with_norm_one(kernel)
+    layer.direction.assign(flat.reshape(direction.shape))
+
+
+def with_norm_one(columns: np.ndarray) -> np.ndarray:
+    """Columns of norm 1, float64 [k, m], rounded to float16 such that their norm stays 1 as nearly as can be."""
+    halves, every = columns.astype(np.float16), np.arange(columns.shape[1])
+    for _ in range(_STEPS):
+        values = halves.astype(np.float64)
+        lack = 1 - np.square(values).sum(axis=0)
+        outwards = np.copysign(np.float16(np.inf), halves)
+        moved = np.nextafter(halves, np.where(lack > 0, outwards, np.float16(0))).astype(np.float64)
+        left = np.abs(lack - (np.square(moved) - np.square(values)))
+        best = left.argmin(axis=0)
+        better = left[best, every] < np.abs(lack)
+        halves[best[better], every[better]] = moved[best[better], every[better]]
+    return halves.astype(np.float64)
