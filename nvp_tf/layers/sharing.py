@@ -62,10 +62,7 @@ class _Graph:
 
     def _run(self, x: tf.Tensor, trained: list[tf.Tensor], handles: list[tf.Tensor]) -> Any:
         moving = self.layer.non_trainable_variables
-        before = [
-            tf.ensure_shape(tf.raw_ops.ReadVariableOp(resource=kept, dtype=variable.dtype), variable.shape)
-            for kept, variable in zip(handles, moving, strict=True)
-        ]
+        before = [_read(kept, variable) for kept, variable in zip(handles, moving, strict=True)]
         values = [*zip(self.layer.trainable_variables, trained, strict=True), *zip(moving, before, strict=True)]
         with sharing(False), keras.StatelessScope(values) as scope:
             results = self.method(self.layer, x, *self.options)
@@ -74,6 +71,13 @@ class _Graph:
             if after is not value:
                 tf.raw_ops.AssignVariableOp(resource=kept, value=after)
         return results
+
+
+def _read(kept: tf.Tensor, variable: keras.Variable) -> tf.Tensor:
+    """What is kept there, for a variable of that kind."""
+    value = tf.raw_ops.ReadVariableOp(resource=kept, dtype=variable.dtype)
+    value.set_shape(variable.shape)
+    return value
 
 
 # A graph is alive as long as a layer that has called it.
