@@ -93,8 +93,9 @@ def _graph(layer: keras.layers.Layer, method: Callable, options: tuple) -> _Grap
 
 
 def _nameless(config: Any) -> Any:
+    """Without the names of layers; a dtype is a name, too."""
     if isinstance(config, list):
         return [_nameless(part) for part in config]
     if isinstance(config, dict):
-        return {key: _nameless(part) for key, part in config.items() if key != "name"}
+        return {key: _nameless(part) for key, part in config.items() if key != "name" or "trainable" not in config}
     return config

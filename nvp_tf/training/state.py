@@ -8,7 +8,6 @@ import tensorflow as tf
 from nvp_tf.config.schema import Config, TrainConfig
 from nvp_tf.layers.coupling import Coupling
 from nvp_tf.layers.keras_private import AllAtOnce, all_layers
-from nvp_tf.layers.sharing import sharing
 from nvp_tf.layers.statistics import sum_over_replicas
 from nvp_tf.models.build import build
 from nvp_tf.models.flow import Flow
@@ -75,7 +74,6 @@ class TrainingState(keras.Model):
         if self.averaged:
             self.averaged.set_weights(self.flow.get_weights())
 
-    @sharing()
     def replica_step(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """One gradient step on this replica's part of the batch.
 
