@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # what a type checker sees of them
     from nvp_tf.api import export as export
     from nvp_tf.api import load as load
     from nvp_tf.api import preset as preset
+    from nvp_tf.api import reference as reference
     from nvp_tf.api import train as train
     from nvp_tf.data.arrays import from_arrays as from_arrays
     from nvp_tf.models.build import build as build
@@ -30,6 +31,7 @@ _HOMES = {
     "from_arrays": "nvp_tf.data.arrays",
     "load": "nvp_tf.api",
     "preset": "nvp_tf.api",
+    "reference": "nvp_tf.api",
     "train": "nvp_tf.api",
 }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nvp_tf.data.split import DataSet
+    from nvp_tf.evaluation.reference import Reference
     from nvp_tf.models.flow import Flow
 
 
@@ -89,13 +90,32 @@ def evaluate(flow: Flow, data: object, split: str = "test", noise_samples: int =
     return Evaluator(flow).evaluate(getattr(_dataset(flow, data), split), noise_samples, limit)
 
 
+def reference(flow: Flow, data: object) -> Reference:
+    """What an export's `score` holds an example against, for a Flow in Python.
+
+        known = nvp_tf.reference(flow, data)
+        known.ranks(images, flow.log_prob(images))["foreign"]  # and "percentile", "typicality"
+
+    Args:
+      flow: a `Flow`, however it was trained.
+      data: training and held-out examples, as `train` takes them: `foreign` is fitted on the ones and calibrated on
+        the others. Of one array of held-out examples every other one is taken for each.
+
+    Raises:
+      UserError: data that the flow is not for.
+    """
+    from nvp_tf.evaluation.evaluator import reference_of
+
+    return reference_of(flow, _dataset(flow, data))
+
+
 def export(flow: Flow, data: object, folder: str | Path, examples: int = 1000, tflite: bool = True) -> dict:
     """Writes folder/<version>, a SavedModel that has been held against the flow, as `nvp_tf export` does for a run.
 
     Args:
       flow: a `Flow`, however it was trained.
       data: held-out examples, or several parts, as `evaluate` takes them; of a data set the export is checked on the
-        test split, and the valid split's scores are those that a percentile is among.
+        test split, and a score is held against valid and train split (`reference`).
       folder: the model's; earlier versions in it stay.
       examples: on how many of them the export is checked.
       tflite: whether to write files for phones, too.

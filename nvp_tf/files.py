@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and JSON that every language reads."""
+"""Files that are written whole or not at all, where they are kept for later, and JSON that every language reads."""
 
 import contextlib
 import json
@@ -51,6 +51,11 @@ def put_in_place(partial: Path, folder: Path) -> None:
         _to_disk(path)
     partial.rename(folder)
     _to_disk(folder.parent)
+
+
+def cache_folder() -> Path:
+    """$XDG_CACHE_HOME/nvp_tf, or ~/.cache/nvp_tf."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nvp_tf"
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

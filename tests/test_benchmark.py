@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from commands import digits_run, error_line, figures, run
+from held_out import reference
 
 import nvp_tf
 from benchmarks import engines, peers, report
@@ -20,7 +21,7 @@ from benchmarks.rounds import interleaved
 from benchmarks.workloads import serving
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.errors import UserError
-from nvp_tf.exporting.export import Reference, Signatures
+from nvp_tf.exporting.export import Signatures
 from nvp_tf.training import flop
 
 CONTENDER = """
@@ -71,7 +72,8 @@ def test_serving(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "PYTHON", tmp_path / "none")
     run_dir, _ = digits_run()
     flow = nvp_tf.load(run_dir)
-    Signatures(flow, Reference(np.zeros(1))).save(tmp_path / "digits" / "3")
+    known = reference(flow.event, np.zeros((2, 8, 8, 1), np.uint8))
+    Signatures(flow, known).save(tmp_path / "digits" / "3")
     result = serving.run(run_dir, tmp_path / "digits", rounds=2, seconds=0.0, starts=1, say=lambda line: None)
     json.dumps(result)
     saved = result["contenders"]["SavedModel"]

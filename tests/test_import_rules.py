@@ -19,6 +19,7 @@ PROBABILITY = ("models/tfp_views.py", "densities/")  # who may import TFP
 LIGHT = (  # modules that load neither TensorFlow nor Keras, whatever they import
     *("nvp_tf", "nvp_tf.config.schema", "nvp_tf.config.presets.registry", "nvp_tf.cli"),
     *("nvp_tf.pictures.files", "nvp_tf.scoring.inputs", "nvp_tf.scoring.saved_model", "nvp_tf.scoring.table"),
+    "nvp_tf.exporting.page.writing",
 )
 
 

@@ -2,7 +2,7 @@
 
 nvp_tf out_of_distribution --run_dir=runs/fashion --out=runs/fashion/foreign --folder=~/Pictures
 
-docs/out_of_distribution.md explains what it writes: figures.json, table.md, scores.csv, histograms.png, complexity.png
+docs/out_of_distribution.md explains what it writes: figures.json, table.md, scores.csv, histograms.png, statistics.png
 and examples.png.
 """
 
@@ -16,7 +16,7 @@ from absl import flags
 from nvp_tf import cli, markdown
 
 FLAGS = flags.FLAGS
-RULES = ("log_prob", "typicality", "S webp")  # of the line of JSON; figures.json has all
+RULES = ("log_prob", "typicality", "foreign", "S webp")  # of the line of JSON; figures.json has all
 flags.DEFINE_string("run_dir", None, "The run's folder.", required=True)
 flags.DEFINE_string("out", None, "The folder to write to.", required=True)
 flags.DEFINE_integer("num", 1000, "Images of each set.", lower_bound=1)
@@ -58,12 +58,12 @@ def main() -> dict[str, Any]:
     write_text(out / "figures.json", json_text(figures, indent=2) + "\n")
     write_text(out / "table.md", table)
     write_text(out / "scores.csv", report.scores_csv(measurement))
-    for draw in (plots.histograms, plots.complexity, plots.examples):
+    for draw in (plots.histograms, plots.statistics, plots.examples):
         save(draw(measurement), out / f"{draw.__name__}.png")
     if FLAGS.page:
         markdown.insert(FLAGS.page, *report.marks(place), table)
     return {
-        "false_alarms": figures[OWN]["caught"]["typicality"],
+        "false_alarms": {rule: figures[OWN]["caught"][rule] for rule in ("typicality", "foreign")},
         "auroc": {name: {rule: round(row["auroc"][rule], 3) for rule in RULES} for name, row in figures.items()},
         "held_out": len(measurement.detectors.held_out.images),
         "skipped": list(measurement.skipped),

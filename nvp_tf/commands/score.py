@@ -5,6 +5,7 @@ nvp_tf score --model=saved_models/fashion --out=scores.csv --dataset=fashion_mni
 nvp_tf score --server=grpc://localhost:8500 --model=fashion --out=scores.parquet pictures/
 nvp_tf score --model=saved_models/fashion --out=latents.npz --encode images.npy
 nvp_tf score --model=saved_models/fashion picture.png
+nvp_tf score --model=saved_models/fashion --out=scores.csv --group_by=folder cameras/
 
 docs/scoring.md says what may be scored and what the columns mean.
 """
@@ -21,10 +22,11 @@ from absl import flags
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError
-from nvp_tf.scoring.contract import AUTO, ENGINES
+from nvp_tf.scoring.contract import AUTO, ENGINES, LATENTS
 
 if TYPE_CHECKING:
     from nvp_tf.event import Event
+    from nvp_tf.scoring.groups import Groups
     from nvp_tf.scoring.items import Item
     from nvp_tf.scoring.lite import LiteModel
     from nvp_tf.scoring.saved_model import SavedModel
@@ -56,6 +58,7 @@ flags.DEFINE_integer("tries", 6, "How often a request without an answer is made.
 flags.DEFINE_integer("in_flight", 4, "Requests that wait for the server at once.", lower_bound=1)
 flags.DEFINE_integer("batch_size", 64, "How many are scored at once.", lower_bound=1)
 flags.DEFINE_integer("skip", 0, "Leave out so many at the beginning: how to go on.", lower_bound=0)
+flags.DEFINE_enum("group_by", None, ["folder"], "Say of each folder, too, whether its source has changed.")
 flags.DEFINE_bool("progress", True, "Draw a progress bar.")
 
 
@@ -66,12 +69,13 @@ def main(*words: str) -> dict[str, Any]:
         table.check_suffix(FLAGS.out, FLAGS.encode)
     if bool(words) == bool(FLAGS.dataset):
         raise UserError("expected files, folders or patterns to score, or a --dataset")
-    if FLAGS.out is None and (FLAGS.encode or FLAGS.dataset):
+    if FLAGS.out is None and (FLAGS.encode or FLAGS.dataset or FLAGS.group_by):
         raise UserError("expected --out=FILE to write to")
     fit, found = pictures.fit_of_flags(FLAGS.fit, FLAGS.background, FLAGS.deep_range), inputs.find(words)
     if words and not found.files:
         raise UserError(f"there is nothing to score: {found.passed}")
     model = _model()
+    groups = _groups(model) if FLAGS.group_by else None
     if FLAGS.columns:
         if len(FLAGS.columns) != model.event.dimensions or model.event.is_image:
             raise UserError(f"columns is {', '.join(FLAGS.columns)}, expected one for each entry of {model.event}")
@@ -86,7 +90,7 @@ def main(*words: str) -> dict[str, Any]:
         total = inputs.count(found.files, event)
     if found.passed:
         print(found.passed, file=sys.stderr)
-    return (_all(items, total, model) if FLAGS.out else _one(items, model)) | found.passed.figures()
+    return (_all(items, total, model, groups) if FLAGS.out else _one(items, model)) | found.passed.figures()
 
 
 def _model() -> Model:
@@ -98,6 +102,19 @@ def _model() -> Model:
     from nvp_tf.scoring.connect import connect
 
     return connect(FLAGS.server, FLAGS.model, label=FLAGS.label, deadline=FLAGS.deadline, tries=FLAGS.tries)
+
+
+def _groups(model: Model) -> Groups:
+    """Raises UserError where there is nothing to tell groups by."""
+    from nvp_tf.scoring.groups import Groups
+
+    if FLAGS.encode or FLAGS.dataset:
+        raise UserError("group_by is for scores of files, expected neither --encode nor --dataset")
+    if not model.held_out or "foreign" not in model.scores:
+        raise UserError(
+            f"group_by needs `foreign` and export.json, {FLAGS.model} lacks one: expected a new export here"
+        )
+    return Groups(model.held_out)
 
 
 def _with_levels(event: Event) -> Event:
@@ -125,8 +142,6 @@ def _split(event: Event) -> tuple[Iterable[Item], int]:
 
 def _one(items: Iterable[Item], model: Model) -> dict[str, Any]:
     """The scores of one picture, as the command's line of JSON."""
-    from nvp_tf.scoring.contract import SIGNATURES
-
     first = list(itertools.islice(items, 2))
     if len(first) != 1:
         raise UserError("expected --out=FILE to write more than one score to")
@@ -134,10 +149,10 @@ def _one(items: Iterable[Item], model: Model) -> dict[str, Any]:
     if item.value is None:
         raise UserError(f"{item.name} {item.error}")
     scores = model.score(item.value[None])
-    return {"name": item.name} | {name: float(scores[name][0]) for name in SIGNATURES["score"].outputs_of(model.event)}
+    return {"name": item.name} | {name: float(scores[name][0]) for name in model.scores}
 
 
-def _all(items: Iterable[Item], total: int | None, model: Model) -> dict[str, Any]:
+def _all(items: Iterable[Item], total: int | None, model: Model, groups: Groups | None) -> dict[str, Any]:
     import time
 
     from tqdm import tqdm
@@ -149,17 +164,20 @@ def _all(items: Iterable[Item], total: int | None, model: Model) -> dict[str, An
     items = itertools.islice(items, FLAGS.skip, None)
     total = total and max(0, total - FLAGS.skip)
     summary, start = Summary(), time.perf_counter()
-    out = table.Table(FLAGS.out, model.event, FLAGS.encode)
+    out = table.Table(FLAGS.out, (LATENTS,) if FLAGS.encode else model.scores)
     try:
         with out, tqdm(total=total, unit=" scored", disable=not FLAGS.progress) as bar:
             for rows in scorer.answer(items, ask, FLAGS.batch_size, FLAGS.in_flight if FLAGS.server else 1):
                 out.write(rows)
                 summary.add(rows)
+                if groups:
+                    groups.add(rows)
                 bar.update(len(rows))
     except (UserError, KeyboardInterrupt) as error:
         if not out.rows:
             raise
-        kept = f"the first {out.rows} are in {table.incomplete(FLAGS.out)}, go on with --skip={FLAGS.skip + out.rows}"
+        place = table.beside(FLAGS.out, table.INCOMPLETE)
+        kept = f"the first {out.rows} are in {place}, go on with --skip={FLAGS.skip + out.rows}"
         raise type(error)("; ".join(filter(None, [str(error), kept]))) from None
     seconds = time.perf_counter() - start
     for line in summary.remarks():
@@ -167,4 +185,7 @@ def _all(items: Iterable[Item], total: int | None, model: Model) -> dict[str, An
     figures = {"out": FLAGS.out} | summary.figures() | {"per_second": round(out.rows / seconds, 1)}
     if not summary.scored:
         raise UserError(f"nothing could be scored, {FLAGS.out} says why: {summary.first_error or 'there was nothing'}")
+    if groups:
+        groups.write(table.beside(FLAGS.out, "groups").with_suffix(".csv"))
+        figures["groups"] = groups.figures()
     return figures | {"model": FLAGS.model}

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from nvp_tf.data.prepared import INDEX, ITEMS, MANIFEST, PIXELS, Prepared
 from nvp_tf.errors import UserError
-from nvp_tf.files import PARTIAL
+from nvp_tf.files import PARTIAL, cache_folder
 from nvp_tf.pictures.files import PassedOver
 
 _FORMAT = 1  # Part of every key: a change here, or of what a transformation does, prepares anew.
@@ -53,11 +53,6 @@ class Source:
     items: Callable[[int], Iterator[tuple[str, Any]]]
     image: Callable[[Any], np.ndarray]
     passed: PassedOver | None = None
-
-
-def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/nvp_tf, or ~/.cache/nvp_tf."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nvp_tf"
 
 
 def prepare(source: Source) -> Prepared:

@@ -27,7 +27,7 @@ def export(
     density: Density,
     export_dir: str | Path,
     examples: np.ndarray,
-    held_out_scores: np.ndarray,
+    reference: Reference,
     about: dict | None = None,
 ) -> dict:
     """Writes export_dir/<next version>, whole or not at all, once it answers as the density does.
@@ -40,7 +40,7 @@ def export(
     Args:
       export_dir: the model's folder; earlier versions in it are not touched.
       examples: held-out [n, *shape], on which the export is held against the density.
-      held_out_scores: scores of held-out data, nats, that `score` gives a percentile among.
+      reference: what `score` holds an example against.
       about: what else export.json shall say: a dict.
 
     Returns:
@@ -50,7 +50,7 @@ def export(
       UserError: an answer that differs from the density's by more than its bound.
     """
     export_dir, examples = Path(export_dir), np.asarray(examples).astype(density.domain.dtype)
-    functions = Signatures(density, Reference(held_out_scores))
+    functions = Signatures(density, reference)
 
     def fill(partial: Path) -> dict[str, Any]:
         functions.save(partial)
@@ -101,9 +101,7 @@ class Signatures:
 
     def _score(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
         scores = self._log_prob(values)
-        log_prob = scores["log_prob"]
-        ranks = {name: getattr(self.reference, name)(log_prob) for name in ("percentile", "typicality")}
-        return scores | ranks
+        return scores | self.reference.ranks(values, scores["log_prob"])
 
     def _log_prob_with_noise(self, values: tf.Tensor, seed: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
         inside = (num_samples >= 1) & (num_samples <= MOST_DRAWS)
@@ -165,8 +163,8 @@ def compare(density: Density, functions: Signatures, answers: dict[str, np.ndarr
         pairs[f"log_prob_{by}"] = (answers[f"{by}/log_prob"], scores[:FEW], nats)
     same = {"score": answers["score/log_prob"], "serving_default": answers["serving_default/log_prob"]}
     pairs |= {name: (found, scores[: len(found)], nats) for name, found in same.items()}
-    for name in ("percentile", "typicality"):
-        pairs[name] = (answers[f"score/{name}"], getattr(functions.reference, name)(answers["score/log_prob"]), 1e-3)
+    for name, (found, expected) in gate.ranks(functions.reference, x, answers).items():
+        pairs[name] = (found, expected, 1e-3)
     if "encode" in functions.names:
         pairs["latents"] = (answers["encode/latents"], density.encode(x), gate.LATENT_BOUND)
     if "sample" in functions.names:

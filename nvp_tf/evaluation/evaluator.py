@@ -6,9 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from nvp_tf.data.pipeline import evaluation_batches
-from nvp_tf.data.split import Split
+from nvp_tf.data.split import ArraySplit, DataSet, Split
+from nvp_tf.evaluation.reference import Reference
 from nvp_tf.layers.sharing import sharing
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
@@ -24,6 +26,12 @@ class Sharers(Protocol):
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """The sum over them, to each."""
+
+
+def reference_of(flow: Flow, dataset: DataSet, usual: ArrayLike = 0.0) -> Reference:
+    """A flow's `Reference.of` a data set."""
+    evaluator = Evaluator(flow)
+    return Reference.of(dataset, lambda x: evaluator.log_probs(ArraySplit(x))[:, 0], usual)
 
 
 class Evaluator:

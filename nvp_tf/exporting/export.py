@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import DataSet
-from nvp_tf.evaluation.evaluator import Evaluator
+from nvp_tf.evaluation.evaluator import Evaluator, reference_of
 from nvp_tf.evaluation.reference import Reference
 from nvp_tf.evaluation.usual import usual_bits
 from nvp_tf.exporting import gate
 from nvp_tf.exporting.half import in_half_precision
+from nvp_tf.exporting.page import material
 from nvp_tf.exporting.serving import ServingBundle
 from nvp_tf.exporting.signatures import Signatures
 from nvp_tf.files import PARTIAL, json_text, put_in_place, write_text
 from nvp_tf.models.flow import Flow
+from nvp_tf.models.scales import left_at
 from nvp_tf.runs.provenance import provenance
 from nvp_tf.scoring.contract import next_version
 
@@ -31,10 +32,9 @@ def export(
     flow: Flow,
     export_dir: str | Path,
     examples: np.ndarray,
-    held_out_scores: np.ndarray,
+    reference: Reference,
     about: dict[str, Any] | None = None,
     tflite: bool = True,
-    usual: ArrayLike = 0.0,
     halves: bool = False,
 ) -> dict[str, Any]:
     """Writes export_dir/<next version>, whole or not at all, once it answers as the flow does.
@@ -43,10 +43,9 @@ def export(
       flow: a `Flow`.
       export_dir: the model's folder; earlier versions in it are not touched.
       examples: held-out [n, *event_shape], on which the export is held against the flow.
-      held_out_scores: log_prob of held-out data, nats, that `score` gives a percentile among.
+      reference: what `score` and `explain` hold an example against.
       about: what else export.json shall say.
       tflite: whether to write the files for phones, too.
-      usual: the mean bits of each pixel of held-out data, that `explain` gives an excess over.
       halves: whether the flow is one `in_half_precision`.
 
     Returns:
@@ -58,7 +57,6 @@ def export(
     folder, examples = Path(export_dir), np.asarray(examples, flow.event.dtype)
 
     def fill(partial: Path) -> dict[str, Any]:
-        reference = Reference(held_out_scores, usual)
         signatures = Signatures(flow, reference)
         signatures.save(partial)
         figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
@@ -69,6 +67,8 @@ def export(
             files = lite.write(signatures if single is flow else Signatures(single, reference), partial, halves)
             x = np.asarray(examples, single.event.dtype)
             figures["tflite"] = lite_gate.check(single, reference, partial, x, files)
+            if flow.event.is_image:
+                material.write(partial, reference.scores.numbers, examples, left_at(flow))
         return (about or {}) | figures
 
     return new_version(folder, fill, ServingBundle(folder, examples, flow.event))
@@ -107,8 +107,7 @@ def export_with(
     tflite: bool = True,
     float16: bool = False,
 ) -> dict[str, Any]:
-    """`export`, checked on the first `examples` of a data set's test split, with the scores and the
-    usual bits of its valid split.
+    """`export`, checked on the first `examples` of a data set's test split, with the `Reference.of` its others.
 
     float16: whether the kernels are rounded first (`in_half_precision`); export.json then says what that costs.
     """
@@ -122,8 +121,8 @@ def export_with(
             for name, each in ((f"{unit}_before", exact), (unit, flow))
         }
     held_out = np.concatenate(list(evaluation_batches(dataset.test, 100, examples)))
-    scores, usual = Evaluator(flow).log_probs(dataset.valid), usual_bits(flow.explain, dataset.valid)
-    return export(flow, export_dir, held_out, scores, about, tflite, usual, float16)
+    reference = reference_of(flow, dataset, usual_bits(flow.explain, dataset.valid))
+    return export(flow, export_dir, held_out, reference, about, tflite, float16)
 
 
 def _model(flow: Flow, reference: Reference) -> dict[str, Any]:

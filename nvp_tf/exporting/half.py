@@ -31,14 +31,19 @@ def in_half_precision(flow: Flow) -> Flow:
 def _round(layer: WeightNormConv2D) -> None:
     direction = layer.direction.numpy().astype(np.float64)
     flat = direction.reshape(-1, layer.filters)
-    kernel = flat / np.linalg.norm(flat, axis=0)
+    kernel = flat / _norm(flat)
     if layer.scale is not None:
         kernel *= layer.magnitude.numpy()
         flat = kernel.astype(np.float16).astype(np.float64)
-        layer.magnitude.assign(np.linalg.norm(flat, axis=0))
+        layer.magnitude.assign(_norm(flat))
     else:
         flat = with_norm_one(kernel)
     layer.direction.assign(flat.reshape(direction.shape))
+
+
+def _norm(columns: np.ndarray) -> np.ndarray:
+    """As the layer has it, so that what it makes of a rounded kernel is that kernel."""
+    return np.sqrt(np.square(columns).sum(axis=0) + WeightNormConv2D.EPSILON)
 
 
 def with_norm_one(columns: np.ndarray) -> np.ndarray:

@@ -5,15 +5,16 @@ model_float16.tflite   the weights of convolutions and dense layers in float16
 model_int8.tflite      those weights in int8, and what they are multiplied with rounded to int8 as it comes
 
     log_prob   images              ->  log_prob [n] nats, bits_per_dim [n]
-    score      images              ->  log_prob, bits_per_dim, percentile, typicality [n]
+    score      images              ->  log_prob, bits_per_dim, percentile, typicality, foreign [n]
     explain    images              ->  bits, excess [n, H, W]
     encode     images              ->  latents [n, D]
-    decode     latents             ->  images, valid bool [n]
-    sample     noise, temperature  ->  images, valid bool [n]
+    decode     latents             ->  images, valid [n]
+    sample     noise, temperature  ->  images, valid [n]
 
 As in the SavedModel (`signatures.py`), but n is at least 1, and nothing is drawn or refused here: noise
-float32 [n, D] are draws of the prior, and images of latents that are nan or infinite, or of a temperature that is
-not positive, are black and not `valid`. Vectors: they are nan there, and there is no `valid`.
+float32 [n, D] are draws of the prior. valid is int32, 1, and 0 where latents are nan or infinite or a temperature is
+not positive, whose images are black: a bool is no tensor in browsers. Vectors: they are nan there, and there is no
+`valid`.
 """
 
 import contextlib
@@ -31,10 +32,12 @@ from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from nvp_tf.errors import UserError
+from nvp_tf.evaluation.foreign import SCOPE
 from nvp_tf.exporting.signatures import Signatures, traced
 
 FLOAT32, FLOAT16, INT8 = FILES = "model.tflite", "model_float16.tflite", "model_int8.tflite"
 _OPERATIONS = qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.FULLY_CONNECTED
+_NETWORKS = f"^(?!.*{SCOPE}/)"  # what is quantized: not what `foreign` is made of, whose small products are exact
 _LEAST = 1024  # weights of a layer in int8; those of fewer lose more than they save
 
 
@@ -76,7 +79,7 @@ def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.Polymo
         return signatures.scores(signatures.forward(_exact(values), signatures.pattern)[1])
 
     def score(values: tf.Tensor) -> dict[str, tf.Tensor]:
-        return signatures.ranked(log_prob(values))
+        return signatures.ranked(values, log_prob(values))
 
     def explain(values: tf.Tensor) -> dict[str, tf.Tensor]:
         return signatures.explained(signatures.entrywise(_exact(values), signatures.pattern))
@@ -91,7 +94,8 @@ def _functions(signatures: Signatures) -> dict[str, tf.types.experimental.Polymo
         rows = tf.reshape(valid, [-1] + [1] * (values.shape.rank - 1))
         # Selected as float32: no built-in op does it among uint8.
         shown = tf.where(rows, tf.cast(values, tf.float32), 0.0 if event.is_image else np.nan)
-        return {event.name: tf.cast(shown, values.dtype)} | ({"valid": valid} if event.is_image else {})
+        images = {event.name: tf.cast(shown, values.dtype)}
+        return images | {"valid": tf.cast(valid, tf.int32)} if event.is_image else images
 
     def sample(noise: tf.Tensor, temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         return decode(noise * tf.where(temperature > 0, temperature, np.nan))
@@ -124,7 +128,7 @@ def _float16(model: bytes) -> bytes:
     # The converter's own way takes all constants: a model of photographs is 5 nats off for it, not 0.4.
     quantizer = Quantizer(model)
     for operation in _OPERATIONS:
-        quantizer.add_weight_only_config(".*", operation, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)
+        quantizer.add_weight_only_config(_NETWORKS, operation, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)
     return _quantized(quantizer)
 
 
@@ -136,7 +140,7 @@ def _int8(model: bytes) -> bytes:
         min_weight_elements=_LEAST,
     )
     for operation in _OPERATIONS:
-        quantizer.update_quantization_recipe(".*", operation, config)
+        quantizer.update_quantization_recipe(_NETWORKS, operation, config)
     return _quantized(quantizer)
 
 

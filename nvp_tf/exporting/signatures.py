@@ -3,7 +3,7 @@
     log_prob             images uint8 [n, H, W, C]  ->  log_prob [n] nats, bits_per_dim [n]
     serving_default      the same
     log_prob_with_noise  images, seed, num_samples  ->  log_prob, bits_per_dim, standard_error [n] nats
-    score                images                     ->  log_prob, bits_per_dim, percentile, typicality [n]
+    score                images                     ->  log_prob, bits_per_dim, percentile, typicality, foreign [n]
     explain              images                     ->  bits, excess [n, H, W], which sum to -log_prob / ln 2
     encode               images                     ->  latents [n, D]
     decode               latents                    ->  images; decode(encode(x)) == x
@@ -92,7 +92,7 @@ class Signatures:
         return self.scores(self._both(values, self.pattern)[1])
 
     def _score(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.ranked(self._log_prob(values))
+        return self.ranked(values, self._log_prob(values))
 
     def _log_prob_with_noise(self, values: tf.Tensor, seed: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
         """log (1/K) sum_k w_k, w_k = p(x + u_k); standard error std(w) / (sqrt(K) mean(w)), nan for K = 1."""
@@ -149,13 +149,9 @@ class Signatures:
         """The bits of each pixel, and what they are more than usual."""
         return {"bits": bits, "excess": bits - self.reference.usual}
 
-    def ranked(self, scores: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Scores, and where their log_prob stands among held-out ones."""
-        log_prob = scores["log_prob"]
-        return scores | {
-            "percentile": self.reference.percentile(log_prob),
-            "typicality": self.reference.typicality(log_prob),
-        }
+    def ranked(self, values: tf.Tensor, scores: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Scores of values, and where they stand among held-out ones."""
+        return scores | self.reference.ranks(values, scores["log_prob"])
 
 
 def some_rows(values: tf.Tensor, spec: tf.TensorSpec) -> tuple[tf.Tensor, tf.Tensor]:

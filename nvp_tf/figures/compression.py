@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from nvp_tf.layers.squeeze import unsqueeze
+from nvp_tf.models.scales import kept
 from nvp_tf.pictures.layout import Panel, page
 from nvp_tf.runs.source import Source
 
@@ -34,16 +34,3 @@ def draw(source: Source, *, num: int = 8) -> Image.Image:
 
     panels = [panel(noise, "rest N(0, 1)"), panel(np.zeros_like(z), "rest 0")]
     return page(panels, title="Latents kept", inches=0.72 * len(images))
-
-
-def kept(shape: tuple[int, ...], level: int) -> np.ndarray:
-    """bool [height, width, channels]: which latents are left without those that the first `level` scales factored out.
-
-    Latents have the image's shape at every depth: what goes on from a scale is the first half of its channels
-    after the ordered squeeze, so that a scale's latents are found by undoing that squeeze `level` times.
-    """
-    height, width, channels = shape
-    mask = tf.ones([1, height >> level, width >> level, channels << level])
-    for _ in range(level):
-        mask = unsqueeze(tf.concat([mask, tf.zeros_like(mask)], axis=-1), "ordered")
-    return mask[0].numpy() > 0

@@ -60,6 +60,8 @@ class WeightNormConv2D(keras.layers.Layer):
       bias: whether to add one.
     """
 
+    EPSILON = 1e-12
+
     def __init__(
         self, filters: int, kernel_size: int, scale: float | None = None, bias: bool = False, **kwargs: Any
     ) -> None:
@@ -89,7 +91,7 @@ class WeightNormConv2D(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         direction = self.direction
-        scale = tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + 1e-12)
+        scale = tf.math.rsqrt(tf.reduce_sum(tf.square(direction), axis=[0, 1, 2]) + self.EPSILON)
         if self.scale is not None:
             scale = scale * self.magnitude
         y = tf.nn.conv2d(x, tf.cast(direction * scale, x.dtype), strides=1, padding="SAME")

@@ -1,44 +1,46 @@
 """Rules that call an image foreign, each with a p-value against held-out images, and how well they do.
 
-    log_prob            low is foreign
-    typicality          both ends of log_prob are, by their rank among held-out ones (`evaluation/reference.py`)
-    S COMPRESSOR        S = -log2 p(x) - L(x), high is foreign (`complexity.py`)
-    S COMPRESSOR, both  both ends of S are
-    either              typicality or S webp: min(1, 2 min(p, p')), the two at half the level each
+    log_prob      low is foreign
+    typicality    both ends of log_prob are, by their rank among held-out ones (`evaluation/reference.py`)
+    foreign       what `score` answers: far from the data in a few statistics together (`evaluation/foreign.py`)
+    S webp        S = -log2 p(x) - L(x), high is foreign (`complexity.py`)
+    groups of 10  ten images at once, by their `foreign` (`scoring/groups.py`)
 
-Every p-value of a single score is conformal: an image exchangeable with the held-out ones has p <= a with
-probability at most a. The distance of `percentile` from 50 is no rule of its own: it orders as typicality does.
+Every p-value is conformal: an image exchangeable with the held-out ones has p <= a with probability at most a. The
+distance of `percentile` from 50 is no rule of its own: it orders as typicality does.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.out_of_distribution.complexity import LENGTHS, complexity_score
+from nvp_tf.out_of_distribution.complexity import complexity_score
+from nvp_tf.scoring.groups import changed
 
 LEVEL = 0.05  # An image with a smaller p-value is called foreign.
 GROUP = 10  # images, that are told from the run's own together
 GROUPS = f"groups of {GROUP}"
-BEST = "webp"  # the compressor of `either`
-_DRAWN = 2000  # groups of held-out images, that others are held against
+RULES = ("log_prob", "typicality", "foreign", "S webp", GROUPS)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Images with what a model and compressors say of them.
+    """Images with what a model and a compressor say of them.
 
     images: uint8 [n, height, width, channels].
     log_prob: float64 [n], nats.
-    lengths: {compressor: float64 [n] bits}.
+    webp: float64 [n], bits.
     """
 
     images: np.ndarray
     log_prob: np.ndarray
-    lengths: dict[str, np.ndarray]
+    webp: np.ndarray
 
-    def complexity_score(self, compressor: str) -> np.ndarray:
-        return complexity_score(self.log_prob, self.lengths[compressor])
+    @property
+    def complexity_score(self) -> np.ndarray:
+        return complexity_score(self.log_prob, self.webp)
 
 
 def auroc(own: np.ndarray, foreign: np.ndarray) -> float:
@@ -56,57 +58,43 @@ def upper_tail(held_out: np.ndarray, score: np.ndarray) -> np.ndarray:
     return (1 + len(held_out) - below) / (len(held_out) + 1)
 
 
-def _typicality(reference: Reference, score: np.ndarray) -> np.ndarray:
-    """[n]; an image that the model has no score for, only nan, is none of its own."""
-    return np.nan_to_num(reference.typicality(score.astype(np.float32)).numpy(), nan=0.0)
-
-
 class Detectors:
     """The rules, calibrated on held-out images.
 
     Args:
       held_out: `Scored` images of the run's validation split.
-      seed: of the groups that are drawn.
+      reference: the run's `Reference`, of the same.
     """
 
-    def __init__(self, held_out: Scored, seed: int = 0) -> None:
-        self.held_out = held_out
-        self.reference = Reference(held_out.log_prob)
-        self._of_complexity = {name: Reference(held_out.complexity_score(name)) for name in LENGTHS}
-        drawn = np.random.default_rng(seed).choice(held_out.log_prob, (_DRAWN, GROUP))
-        self._drawn = self._distance(drawn)
+    def __init__(self, held_out: Scored, reference: Reference) -> None:
+        self.held_out, self.reference = held_out, reference
+
+    def ranks(self, scored: Scored) -> dict[str, np.ndarray]:
+        """percentile, typicality and foreign, [n]; nan for an image without a score."""
+        log_prob = tf.constant(scored.log_prob, tf.float32)
+        return {name: value.numpy() for name, value in self.reference.ranks(scored.images, log_prob).items()}
 
     def p_values(self, scored: Scored) -> dict[str, np.ndarray]:
-        """{rule: [n]}; small is foreign."""
-        held_out = self.held_out
-        p = {
-            "log_prob": upper_tail(-held_out.log_prob, -scored.log_prob),
-            "typicality": _typicality(self.reference, scored.log_prob),
+        """{rule: [n]}, of all but the one of groups; small is foreign. An image without a score has 0."""
+        ranks = {name: np.nan_to_num(value, nan=0.0) for name, value in self.ranks(scored).items()}
+        return {
+            "log_prob": upper_tail(-self.held_out.log_prob, -scored.log_prob),
+            "typicality": ranks["typicality"],
+            "foreign": ranks["foreign"],
+            "S webp": upper_tail(self.held_out.complexity_score, scored.complexity_score),
         }
-        for name, reference in self._of_complexity.items():
-            score = scored.complexity_score(name)
-            p[f"S {name}"] = upper_tail(held_out.complexity_score(name), score)
-            p[f"S {name}, both"] = _typicality(reference, score)
-        p["either"] = np.minimum(1, 2 * np.minimum(p["typicality"], p[f"S {BEST}"]))
-        return p
 
     def suspicions(self, scored: Scored) -> dict[str, np.ndarray]:
-        """{rule: [n]}; large is foreign: the score where one end of it is, minus the p-value where both are."""
-        one_ended = {f"S {name}": scored.complexity_score(name) for name in LENGTHS} | {"log_prob": -scored.log_prob}
+        """{rule: [n]}; large is foreign: the score where one end of it is, minus the p-value where that is the rule."""
+        one_ended = {"log_prob": -scored.log_prob, "S webp": scored.complexity_score}
         return {rule: one_ended.get(rule, -p) for rule, p in self.p_values(scored).items()}
 
-    def group_suspicions(self, scored: Scored, seed: int = 0) -> np.ndarray:
-        """|mean log_prob of a group - that of held-out images|, [n // 10] nats (Nalisnick et al. 2019b)."""
-        order = np.random.default_rng(seed).permutation(len(scored.log_prob))
-        groups = len(order) // GROUP
-        return self._distance(scored.log_prob[order[: groups * GROUP]].reshape(groups, GROUP))
-
     def group_p_values(self, scored: Scored, seed: int = 0) -> np.ndarray:
-        """[n // 10], against groups drawn from held-out images with replacement: a bootstrap, nothing exact."""
-        return upper_tail(self._drawn, self.group_suspicions(scored, seed))
-
-    def _distance(self, groups: np.ndarray) -> np.ndarray:
-        return np.abs(groups.mean(axis=1) - self.held_out.log_prob.mean())
+        """[n // 10], of images grouped at random."""
+        p = self.ranks(scored)["foreign"]
+        order = np.random.default_rng(seed).permutation(len(p))
+        groups = p[order[: len(p) // GROUP * GROUP]].reshape(-1, GROUP)
+        return np.array([changed(group, len(self.reference.scores)) for group in groups])
 
 
 def compare(detectors: Detectors, own: Scored, foreign: Scored) -> dict[str, dict[str, float | None]]:
@@ -121,8 +109,8 @@ def compare(detectors: Detectors, own: Scored, foreign: Scored) -> dict[str, dic
     caught: dict[str, float | None] = {
         rule: float(np.mean(p < LEVEL)) for rule, p in detectors.p_values(foreign).items()
     }
-    our_groups, their_groups = detectors.group_suspicions(own), detectors.group_suspicions(foreign)
+    our_groups, their_groups = detectors.group_p_values(own), detectors.group_p_values(foreign)
     some = len(our_groups) and len(their_groups)
-    aurocs[GROUPS] = auroc(our_groups, their_groups) if some else None
-    caught[GROUPS] = float(np.mean(detectors.group_p_values(foreign) < LEVEL)) if some else None
+    aurocs[GROUPS] = auroc(-our_groups, -their_groups) if some else None
+    caught[GROUPS] = float(np.mean(their_groups < LEVEL)) if some else None
     return {"auroc": aurocs, "caught": caught}

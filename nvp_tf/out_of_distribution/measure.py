@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.errors import UserError
+from nvp_tf.evaluation.reference import MOST, Reference, some
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.out_of_distribution import sets
 from nvp_tf.out_of_distribution.complexity import lengths
@@ -45,16 +45,15 @@ class Measurement:
         return {name: self._figures(name) for name in self.scored}
 
     def _figures(self, name: str) -> dict[str, Any]:
-        scored, reference = self.scored[name], self.detectors.reference
-        log_prob = scored.log_prob.astype(np.float32)
+        scored = self.scored[name]
+        ranks = {rank: float(np.median(value)) for rank, value in self.detectors.ranks(scored).items()}
         return {
             "images": len(scored.images),
             "log_prob": float(scored.log_prob.mean()),
             "bits_per_dim": float(bits_per_dim(scored.log_prob.mean(), self.dimensions)),
             "bits_per_dim_median": float(bits_per_dim(np.median(scored.log_prob), self.dimensions)),
-            "percentile": float(np.median(reference.percentile(log_prob))),
-            "typicality": float(np.median(reference.typicality(log_prob))),
-            "complexity": {key: float(bits.mean() / self.dimensions) for key, bits in scored.lengths.items()},
+            "webp": float(scored.webp.mean() / self.dimensions),
+            **ranks,
             **compare(self.detectors, self.scored[OWN], scored),
         }
 
@@ -80,7 +79,7 @@ def measure(
     source.need_images("out_of_distribution")
     channels = source.config.model.event_shape[-1]
     if channels not in (1, 3):
-        raise UserError(f"the run's images have {channels} channels, expected 1 or 3, as compressors take them")
+        raise UserError(f"the run's images have {channels} channels, expected 1 or 3, as WebP takes them")
     test = source.examples(num)
     others, skipped, passed = sets.other_data_sets(source, num, also, folders)
     images = {
@@ -90,8 +89,8 @@ def measure(
         **sets.made(test, source.levels, source.seed),
         **sets.altered(test, source.levels, source.seed),
     }
-    held_out = np.concatenate(list(evaluation_batches(source.dataset.valid, 100)))
-    detectors = Detectors(_score(source, held_out), source.seed)
+    reference = Reference.of(source.dataset, source.log_prob)
+    detectors = Detectors(_score(source, some(source.dataset.valid, MOST)), reference)
     scored = {name: _score(source, images[name]) for name in wrap(list(images))}
     return Measurement(detectors, scored, skipped, passed, source.levels)
 

@@ -1,4 +1,4 @@
-"""Three pictures of a measurement: where the scores lie, model against compressor, and the images themselves."""
+"""Three pictures of a measurement: the scores, two of the statistics of `foreign`, and the images themselves."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from nvp_tf.models.objectives import bits_per_dim
-from nvp_tf.out_of_distribution.detectors import BEST, LEVEL, Scored
+from nvp_tf.out_of_distribution.detectors import LEVEL, Scored
 from nvp_tf.out_of_distribution.measure import OWN, Measurement
 from nvp_tf.pictures.layout import GAP, new_figure, tile, to_picture
 
@@ -43,7 +43,7 @@ def histograms(measurement: Measurement) -> Image.Image:
     axes.set_yticks(np.arange(len(names)) + 0.3, names, fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", alpha=0.3)
-    rules = ("log_prob", "typicality", f"S {BEST}")
+    rules = ("log_prob", "typicality", "foreign")
     aurocs = [[measurement.figures[name]["auroc"][rule] for rule in rules] for name in names]
     right = axes.secondary_yaxis("right")
     right.set_yticks(np.arange(len(names)) + 0.3, ["   ".join(f"{a:.2f}" for a in row) for row in aurocs], fontsize=8)
@@ -53,39 +53,38 @@ def histograms(measurement: Measurement) -> Image.Image:
     return to_picture(figure)
 
 
-def complexity(measurement: Measurement) -> Image.Image:
-    """Each set in a panel over the test images: bits/dim of the model against those of a compressor.
+def statistics(measurement: Measurement) -> Image.Image:
+    """Each set in a panel over the test images: bits/dim of the model against those of `foreign`'s own code.
 
-    Typicality calls foreign what is outside of the shaded band, S what is above the slanted line. What is above
-    the panel is at its upper edge.
+    Two of its three statistics; red is what has a `foreign` below 0.05. What is above the panel is at its upper edge.
     """
     figures, columns = measurement.figures, 5
     rows = math.ceil(len(figures) / columns)
     figure, panels = new_figure((2.5 * columns, 2.3 * rows + 0.3), rows, columns)
     points = {name: _points(measurement, scored) for name, scored in measurement.scored.items()}
-    (left, bottom), (right, _) = (f(np.concatenate(list(points.values()), axis=1), axis=1) for f in (np.min, np.max))
-    top = 1.05 * max(right, points[OWN].max())
-    # S high is foreign: -log2 p - L > its 95th percentile.
-    limit = np.quantile(measurement.detectors.held_out.complexity_score(BEST), 1 - LEVEL) / measurement.dimensions
+    (left, bottom), (right, top) = (f(np.concatenate(list(points.values()), axis=1), axis=1) for f in (np.min, np.max))
+    top = min(top, 3 * points[OWN][1].max())
     for axes, (name, xy) in zip(panels.flat, points.items(), strict=False):
-        axes.axhspan(*_typical(measurement), color="0.9", zorder=0)
-        axes.axline((0, limit), slope=1, color="0.3", linewidth=0.8)
-        axes.scatter(*points[OWN], s=2, color="0.6", linewidths=0)
-        axes.scatter(xy[0], np.minimum(xy[1], top), s=3, color="tab:red" if name != OWN else "0.3", linewidths=0)
-        caught = figures[name]["caught"]
-        words = f"typicality {100 * caught['typicality']:.0f} %, S {100 * caught[f'S {BEST}']:.0f} %"
+        caught = measurement.detectors.p_values(measurement.scored[name])["foreign"] < LEVEL
+        axes.scatter(*points[OWN], s=2, color="0.75", linewidths=0)
+        colours = np.where(caught, "tab:red", "0.2")
+        axes.scatter(xy[0], np.minimum(xy[1], top), s=3, c=colours, linewidths=0)
+        shares = figures[name]["caught"]
+        words = f"typicality {100 * shares['typicality']:.0f} %, foreign {100 * shares['foreign']:.0f} %"
         axes.set_title(f"{name}\n{words}", fontsize=8)
-        axes.set(xlim=(left - 0.3, right + 0.3), ylim=(bottom - 0.3, top + 0.1))
+        axes.set(xscale="log", yscale="log", xlim=(left / 1.1, right * 1.1), ylim=(bottom / 1.1, top * 1.1))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.tick_params(labelsize=7)
     for axes in panels.flat[len(figures) :]:
         axes.set_axis_off()
-    figure.supxlabel(f"bits/dim by {BEST}", fontsize=9)
+    figure.supxlabel("bits/dim by the code", fontsize=9)
     figure.supylabel("bits/dim by the model", fontsize=9)
     return to_picture(figure)
 
 
 def examples(measurement: Measurement) -> Image.Image:
-    """Some images of each set; beneath each its bits/dim and typicality, red where that is below 0.05."""
+    """Some images of each set; beneath each its bits/dim and `foreign`, red where that is below 0.05."""
     from matplotlib.patches import Rectangle
 
     columns = 2
@@ -97,16 +96,16 @@ def examples(measurement: Measurement) -> Image.Image:
         axes.imshow(canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas, cmap="gray", vmin=0, vmax=255)
         height, width = scored.images.shape[1:3]
         bits = _bits(measurement, scored)[chosen]
-        typicality = measurement.detectors.p_values(scored)["typicality"][chosen]
-        for i, (b, t) in enumerate(zip(bits, typicality, strict=True)):
+        foreign = measurement.detectors.p_values(scored)["foreign"][chosen]
+        for i, (b, p) in enumerate(zip(bits, foreign, strict=True)):
             left = i * (width + GAP) + GAP - 0.5
             axes.add_patch(Rectangle((left, GAP - 0.5), width, height, fill=False, color="0.7", linewidth=0.5))
             axes.annotate(
-                f"{b:.2f}, {t:.3f}",
+                f"{b:.2f}, {p:.3f}",
                 (left + width / 2, GAP + height - 0.5),
                 xytext=(0, -3),
                 textcoords="offset points",
-                color="tab:red" if t < LEVEL else "black",
+                color="tab:red" if p < LEVEL else "black",
                 **_WORDS,
             )
         axes.set_title(name, fontsize=9, loc="left", pad=3)
@@ -121,8 +120,10 @@ def _bits(measurement: Measurement, scored: Scored) -> np.ndarray:
 
 
 def _points(measurement: Measurement, scored: Scored) -> np.ndarray:
-    """[2, n]: bits/dim by the compressor, by the model."""
-    return np.stack([scored.lengths[BEST] / measurement.dimensions, _bits(measurement, scored)])
+    """[2, n]: bits/dim by the code, by the model, as far from 0 as `foreign` has them at least."""
+    log_prob = np.nan_to_num(scored.log_prob, nan=-np.inf)
+    t = measurement.detectors.reference.foreign.statistics(scored.images, log_prob).numpy()
+    return np.exp(t[:, [1, 0]].T)
 
 
 def _typical(measurement: Measurement) -> np.ndarray:

@@ -7,26 +7,25 @@ from typing import Any
 
 from nvp_tf.markdown import table
 from nvp_tf.models.objectives import bits_per_dim
-from nvp_tf.out_of_distribution.complexity import LENGTHS
-from nvp_tf.out_of_distribution.detectors import BEST, GROUPS, LEVEL
+from nvp_tf.out_of_distribution.detectors import LEVEL, RULES
 from nvp_tf.out_of_distribution.measure import HELD_OUT, OWN, Measurement
 
 _BLANK = "–"
-_WITHOUT_COMPLEXITY = ("log_prob", "typicality", GROUPS)
-_CAUGHT = ("log_prob", "typicality", f"S {BEST}", f"S {BEST}, both", "S smallest", "either", GROUPS)
+_RANKS = ("percentile", "typicality", "foreign")
 
 
 def scores_csv(measurement: Measurement) -> str:
-    """set, log_prob, bits_per_dim, percentile, typicality, and L(x) in bits by compressor; the validation split too."""
-    reference, text = measurement.detectors.reference, io.StringIO()
+    """set, log_prob, bits_per_dim, percentile, typicality, foreign, webp (L(x) in bits); the validation split, too."""
+    text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["set", "log_prob", "bits_per_dim", "percentile", "typicality", *LENGTHS])
+    writer.writerow(["set", "log_prob", "bits_per_dim", *_RANKS, "webp"])
     for name, scored in {HELD_OUT: measurement.detectors.held_out, **measurement.scored}.items():
+        ranks = measurement.detectors.ranks(scored)
         columns = [
             scored.log_prob,
             bits_per_dim(scored.log_prob, measurement.dimensions),
-            *(of(scored.log_prob.astype("float32")).numpy() for of in (reference.percentile, reference.typicality)),
-            *(scored.lengths[compressor] for compressor in LENGTHS),
+            *(ranks[rank] for rank in _RANKS),
+            scored.webp,
         ]
         writer.writerows([name, *(f"{value:.9g}" for value in row)] for row in zip(*columns, strict=True))
     return text.getvalue()
@@ -38,8 +37,8 @@ def tables(figures: dict[str, dict[str, Any]]) -> str:
 
 
 def _scores(figures: dict[str, dict[str, Any]]) -> str:
-    heads = ("images", "log_prob", "bits/dim", "median", "percentile", "typicality", *LENGTHS)
-    rows = {
+    heads = ("images", "log_prob", "bits/dim", "median", *_RANKS, "WebP")
+    rows: dict[str, tuple[str, ...]] = {
         name: (
             str(row["images"]),
             f"{row['log_prob']:.0f}",
@@ -47,7 +46,8 @@ def _scores(figures: dict[str, dict[str, Any]]) -> str:
             f"{row['bits_per_dim_median']:.2f}",
             f"{row['percentile']:.1f}",
             f"{row['typicality']:.3f}",
-            *(f"{row['complexity'][compressor]:.2f}" for compressor in LENGTHS),
+            f"{row['foreign']:.3f}",
+            f"{row['webp']:.2f}",
         )
         for name, row in figures.items()
     }
@@ -55,24 +55,13 @@ def _scores(figures: dict[str, dict[str, Any]]) -> str:
 
 
 def _aurocs(figures: dict[str, dict[str, Any]]) -> str:
-    def both(row: dict[str, float | None], name: str) -> str:
-        return f"{_number(row[f'S {name}'])} / {_number(row[f'S {name}, both'])}"
-
-    heads = (*_WITHOUT_COMPLEXITY, *(f"S {name}" for name in LENGTHS))
-    rows = {
-        name: (
-            *(_number(row["auroc"][rule]) for rule in _WITHOUT_COMPLEXITY),
-            *(both(row["auroc"], c) for c in LENGTHS),
-        )
-        for name, row in figures.items()
-        if name != OWN
-    }
-    return _table("AUROC", heads, rows)
+    rows = {name: tuple(_number(row["auroc"][rule]) for rule in RULES) for name, row in figures.items() if name != OWN}
+    return _table("AUROC", RULES, rows)
 
 
 def _caught(figures: dict[str, dict[str, Any]]) -> str:
-    rows = {name: tuple(_percent(row["caught"][rule]) for rule in _CAUGHT) for name, row in figures.items()}
-    return _table(f"p < {LEVEL}", _CAUGHT, rows)
+    rows = {name: tuple(_percent(row["caught"][rule]) for rule in RULES) for name, row in figures.items()}
+    return _table(f"p < {LEVEL}", RULES, rows)
 
 
 def _number(value: float | None) -> str:

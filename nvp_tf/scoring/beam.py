@@ -61,7 +61,7 @@ class Score(beam.DoFn):
         return self._shared.acquire(lambda: beam_files.load(self._folder))
 
     def columns(self) -> tuple[str, ...]:
-        return SIGNATURES["encode" if self._encode else "score"].outputs_of(self.model().event)
+        return SIGNATURES["encode"].outputs if self._encode else self.model().scores
 
     def setup(self) -> None:
         self._model = self.model()

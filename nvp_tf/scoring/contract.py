@@ -15,7 +15,7 @@ from nvp_tf.event import Event
 
 VALUES, LATENTS = "values", "latents"  # what is asked about; values are called `Event.name`
 SCALARS = {"num_samples": "int32", "seed": "int64", "temperature": "float32"}
-SCORES = ("log_prob", "bits_per_dim", "percentile", "typicality")
+SCORES = ("log_prob", "bits_per_dim", "percentile", "typicality", "foreign")
 AUTO, LITERT, SAVED_MODEL = ENGINES = ("auto", "litert", "saved_model")  # who is asked to answer in this process
 
 
@@ -146,6 +146,12 @@ def recorded(version: Path) -> dict[str, Any]:
 def event_of(shape: Sequence[int], dtype: str, about: dict[str, Any]) -> Event:
     """What an export takes: of its signature the shape and dtype, of `recorded` the levels and names of columns."""
     return Event.of_signature(shape, dtype, about.get("levels"), about.get("columns") or ())
+
+
+def scores_among(outputs: Iterable[str]) -> tuple[str, ...]:
+    """Of what a signature `score` answers, the columns of a table: exports from before have no `foreign`."""
+    found = set(outputs)
+    return tuple(name for name in SCORES if name in found)
 
 
 def next_version(model: Path) -> int:

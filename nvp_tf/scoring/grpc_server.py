@@ -1,6 +1,6 @@
 """TensorFlow Serving by gRPC."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import grpc
@@ -39,7 +39,7 @@ class GrpcServer(Server):
         channel = grpc.insecure_channel(self.address.removeprefix("grpc://"), options=_OPTIONS)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
-    def _metadata(self) -> tuple[str, tuple[int, ...], str]:
+    def _metadata(self) -> tuple[str, tuple[int, ...], str, Iterable[str]]:
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         self._name(request.model_spec)
         try:
@@ -48,12 +48,12 @@ class GrpcServer(Server):
             raise UserError(f"{self.model} is not to be had from {self.address}: {error}") from None
         signatures = get_model_metadata_pb2.SignatureDefMap()
         answer.metadata["signature_def"].Unpack(signatures)
-        inputs = signatures.signature_def["score"].inputs
-        if len(inputs) != 1:
+        score = signatures.signature_def["score"]
+        if len(score.inputs) != 1:
             raise UserError(f"{self.model} on {self.address} has no signature score, expected an export of nvp_tf")
-        [(name, info)] = inputs.items()
+        [(name, info)] = score.inputs.items()
         shape = tuple(dim.size for dim in info.tensor_shape.dim[1:])
-        return name, shape, dtype_of(info.dtype)
+        return name, shape, dtype_of(info.dtype), score.outputs
 
     def _ask(self, signature: str, batch: np.ndarray) -> Answers:
         request = predict_pb2.PredictRequest()

@@ -8,7 +8,7 @@ import numpy as np
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError, reason
-from nvp_tf.scoring.contract import event_of
+from nvp_tf.scoring.contract import event_of, scores_among
 from nvp_tf.scoring.scorer import Answers
 
 FILE = "model.tflite"
@@ -29,18 +29,19 @@ class LiteModel:
         from ai_edge_litert.interpreter import Interpreter
 
         self.folder = folder
+        self.held_out: int | None = about.get("reference_scores")
         try:
             with cli.silence():  # it tells of its delegate, once there is a first answer
                 interpreter = Interpreter(str(self.folder / FILE), num_threads=os.cpu_count())
                 self._runners = {name: interpreter.get_signature_runner(name) for name in ("score", "encode")}
                 [(self._key, values)] = self._runners["score"].get_input_details().items()
                 self.event = event_of(values["shape_signature"][1:].tolist(), "float32", about)
-                self.score(np.zeros((1, *self.event.shape)))
+                self.scores = scores_among(self.score(np.zeros((1, *self.event.shape))))
         except Exception as error:  # the interpreter has ValueError and RuntimeError for damage
             raise UserError(f"{self.folder / FILE} is not a file of nvp_tf's export: {reason(error)[:300]}") from None
 
     def score(self, batch: np.ndarray) -> Answers:
-        """Output name -> [n]: log_prob, percentile, typicality, and of images bits_per_dim; n at least 1."""
+        """Output name -> [n], those of `scores`; n at least 1."""
         return self._ask("score", batch)
 
     def encode(self, batch: np.ndarray) -> Answers:

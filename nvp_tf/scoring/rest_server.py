@@ -1,5 +1,6 @@
 """TensorFlow Serving by REST."""
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -25,12 +26,12 @@ class RestServer(Server):
         if self.label:
             self._url += f"/labels/{quote(self.label, safe='')}"
 
-    def _metadata(self) -> tuple[str, tuple[int, ...], str]:
+    def _metadata(self) -> tuple[str, tuple[int, ...], str, Iterable[str]]:
         try:
             signatures = self._call("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
             [(name, info)] = signatures["score"]["inputs"].items()
             shape = tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"][1:])
-            return name, shape, _NAMES.get(info["dtype"], info["dtype"])
+            return name, shape, _NAMES.get(info["dtype"], info["dtype"]), signatures["score"]["outputs"]
         except Refused as error:
             raise UserError(f"{self.model} is not to be had from {self.address}: {error}") from None
         except UserError:

@@ -7,13 +7,14 @@ http://host:port    its REST API (https:// too)
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import numpy as np
 
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
+from nvp_tf.scoring.contract import scores_among
 from nvp_tf.scoring.scorer import Answers
 
 Answer = TypeVar("Answer")
@@ -33,16 +34,22 @@ class Server(ABC):
       deadline: seconds that one request may take.
       tries: how often a request is made that gets no answer, each time after a longer pause.
 
+    Attributes:
+      event, scores: as of `SavedModel`.
+      held_out: None, which a server does not tell.
+
     Raises:
       UserError: no answer, no such model or label, or a model that is not an export of nvp_tf.
     """
+
+    held_out: int | None = None
 
     def __init__(self, address: str, model: str, label: str = "stable", deadline: float = 30.0, tries: int = 6) -> None:
         self.address, self.model, self.label = address, model, label
         self.deadline, self.tries = deadline, tries
         self._connect()
-        name, shape, dtype = self._patiently(self._metadata)
-        self.event = Event.of_signature(shape, dtype)
+        name, shape, dtype, outputs = self._patiently(self._metadata)
+        self.event, self.scores = Event.of_signature(shape, dtype), scores_among(outputs)
         if (name, dtype) != (self.event.name, self.event.dtype.name):
             raise UserError(f"{model} on {address} takes {dtype} {name} {shape}, expected an export of nvp_tf")
 
@@ -51,15 +58,15 @@ class Server(ABC):
         """Makes what the others ask with; nothing is sent yet."""
 
     @abstractmethod
-    def _metadata(self) -> tuple[str, tuple[int, ...], str]:
-        """(name, shape, dtype's name) of the one input of the signature `score`."""
+    def _metadata(self) -> tuple[str, tuple[int, ...], str, Iterable[str]]:
+        """(name, shape, dtype's name) of the one input of the signature `score`, and the names of its outputs."""
 
     @abstractmethod
     def _ask(self, signature: str, batch: np.ndarray) -> Answers:
         """What a signature answers; raises `Unavailable`, `Refused` or UserError."""
 
     def score(self, batch: np.ndarray) -> Answers:
-        """Output name -> [n]; raises `Refused` for a batch at fault, UserError if the server stays away."""
+        """Output name -> [n], those of `scores`; `Refused` for a batch at fault, UserError if the server stays away."""
         return self._patiently(lambda: self._ask("score", batch))
 
     def encode(self, batch: np.ndarray) -> Answers:

@@ -8,7 +8,7 @@ from typing import Self
 from nvp_tf.scoring.scorer import Row
 
 BIN = 0.05  # bits/dim; percentiles are counted in twentieths
-ATYPICAL = 0.05
+LEVEL = 0.05  # of typicality and of foreign
 
 
 class Summary:
@@ -20,6 +20,7 @@ class Summary:
 
     def __init__(self) -> None:
         self.scored = self.errors = self.impossible = self.atypical = self.with_typicality = 0
+        self.foreign = self.with_foreign = 0
         self.finite = 0  # scores, which `sums` are of
         self.sums: defaultdict[str, float] = defaultdict(float)
         self.bits: Counter[int] = Counter()
@@ -48,11 +49,15 @@ class Summary:
             if math.isfinite(percentile := float(answers["percentile"])):
                 self.percentiles[min(19, math.floor(percentile / 5))] += 1
                 self.with_typicality += 1
-                self.atypical += float(answers["typicality"]) < ATYPICAL
+                self.atypical += float(answers["typicality"]) < LEVEL
+                if "foreign" in answers:
+                    self.with_foreign += 1
+                    self.foreign += float(answers["foreign"]) < LEVEL
 
     def merge(self, other: Self) -> None:
         """Adds what another has counted."""
-        for name in ("scored", "errors", "impossible", "atypical", "with_typicality", "finite"):
+        counts = ("scored", "errors", "impossible", "atypical", "with_typicality", "foreign", "with_foreign", "finite")
+        for name in counts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name, value in other.sums.items():
             self.sums[name] += value
@@ -71,6 +76,8 @@ class Summary:
                 if name in self.sums
             }
             figures["atypical_share"] = self.atypical / self.with_typicality
+        if self.with_foreign:
+            figures["foreign_share"] = self.foreign / self.with_foreign
         return figures
 
     def histograms(self) -> dict[str, dict[str, int]]:

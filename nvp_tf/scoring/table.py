@@ -1,6 +1,6 @@
 """Tables of scores and of latents, written as they come: OUT is there once it is whole.
 
-If the rest cannot be scored, the rows so far are kept under another name (`incomplete`).
+If the rest cannot be scored, the rows so far are kept beside it, as `INCOMPLETE`.
 """
 
 import csv
@@ -14,10 +14,11 @@ from typing import IO, Protocol, Self
 import numpy as np
 
 from nvp_tf.errors import UserError
-from nvp_tf.event import Event
 from nvp_tf.files import PARTIAL
-from nvp_tf.scoring.contract import SIGNATURES
+from nvp_tf.scoring.contract import LATENTS
 from nvp_tf.scoring.scorer import Row
+
+INCOMPLETE = "incomplete"  # what is beside a table that could not be finished
 
 
 class Writer(Protocol):
@@ -29,29 +30,27 @@ class Writer(Protocol):
         """Closes the file too."""
 
 
-def incomplete(out: str | Path) -> Path:
-    """Where the rows so far are kept: scores.incomplete.csv for scores.csv."""
+def beside(out: str | Path, what: str) -> Path:
+    """scores.WHAT.csv for scores.csv."""
     out = Path(out)
-    return out.with_name(f"{out.stem}.incomplete{out.suffix}")
+    return out.with_name(f"{out.stem}.{what}{out.suffix}")
 
 
 class Table:
     """Rows of (name, answers, error), in a file; a context, whose end gives the file its name.
 
     Args:
-      out: a path ending in .csv or .parquet; with `latents` in .npz or .parquet.
-      event: the model's.
-      latents: whether a row has latents, [D], instead of scores.
+      out: a path ending in .csv or .parquet; of latents in .npz or .parquet.
+      columns: of scores, as the model has them, or ("latents",), of [D] each.
 
     Raises:
       UserError: another suffix.
     """
 
-    def __init__(self, out: str | Path, event: Event, latents: bool = False) -> None:
-        self.out = Path(out)
-        check_suffix(out, latents)
+    def __init__(self, out: str | Path, columns: Sequence[str]) -> None:
+        self.out, self._columns = Path(out), columns
+        check_suffix(out, LATENTS in columns)
         self._partial = self.out.with_name(f"{PARTIAL}{os.getpid()}-{self.out.name}")
-        self._columns = SIGNATURES["encode" if latents else "score"].outputs_of(event)
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -72,7 +71,7 @@ class Table:
             if kind is None:
                 self._partial.replace(self.out)
             elif self.rows:
-                self._partial.replace(incomplete(self.out))
+                self._partial.replace(beside(self.out, INCOMPLETE))
         finally:
             self._partial.unlink(missing_ok=True)
 
@@ -123,7 +122,7 @@ class _Parquet:
         import pyarrow.parquet as pq
 
         self._pa, self._names = pa, names
-        number = pa.list_(pa.float32()) if tuple(names) == ("latents",) else pa.float32()
+        number = pa.list_(pa.float32()) if tuple(names) == (LATENTS,) else pa.float32()
         text = pa.string()
         self._schema = pa.schema([("name", text), *((name, number) for name in names), ("error", text)])
         self._file, self._writer = file, pq.ParquetWriter(file, self._schema)

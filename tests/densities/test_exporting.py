@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from held_out import reference
 from test_vae_density import made
 
 from nvp_tf.densities import exporting
 from nvp_tf.densities.contract import Domain
 from nvp_tf.errors import UserError
-from nvp_tf.evaluation.reference import Reference
 from nvp_tf.exporting import client
 from nvp_tf.scoring.contract import asked
 from nvp_tf.scoring.saved_model import SavedModel
@@ -25,11 +25,8 @@ def exported(tmp_path_factory):
     """(the density, its folder, what export said)."""
     density = made("gaussian", "convolutional", draws=7)
     folder = tmp_path_factory.mktemp("export") / "vae"
-    return (
-        density,
-        folder,
-        exporting.export(density, folder, images(20), density.log_mass(images(50)).value, {"of": "it"}),
-    )
+    known = reference(density.domain, images(50), density.log_mass(images(50)).value)
+    return density, folder, exporting.export(density, folder, images(20), known, {"of": "it"})
 
 
 def test_it_answers_as_the_density(exported):
@@ -70,7 +67,7 @@ def test_signatures(exported):
 
 def asked_here(density, x, folder):
     """(signatures, answers) of a SavedModel that this process is a stranger to: one TensorFlow less to start."""
-    functions = exporting.Signatures(density, Reference(density.scores(x).value))
+    functions = exporting.Signatures(density, reference(density.domain, x, density.scores(x).value))
     functions.save(folder / "model")
     np.save(folder / "x.npy", x)
     asks = asked(exporting.questions(functions.names), density.domain)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from agreement import BATCHES, differences
 from cases import randomize
+from held_out import reference
 
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.data.pipeline import evaluation_batches
@@ -21,9 +22,11 @@ def test_one_image_one_score(preset, tmp_path):
     randomize(flow, spread=0.1)
     x = np.concatenate(list(evaluation_batches(splits.train, 100, 1000)))
     scores = flow.log_prob(x[:200]).numpy()
-    path = export(flow, tmp_path / "model", x[:100], scores)["path"]
+    known = reference(flow.event, x[:200], scores)
+    path = export(flow, tmp_path / "model", x[:100], known)["path"]
     ulp = float(np.spacing(np.float32(np.abs(scores).max())))
-    for door, by_batch in differences(flow, x, path).items():
+    for door, by_batch in differences(flow, x, path, known).items():
         bound = max(1e-2 if door == "TFLite" else 1e-3, 4 * ulp)
         assert set(by_batch) == set(BATCHES)
-        assert max(by_batch.values()) <= bound, (door, by_batch)
+        assert max(gaps["log_prob"] for gaps in by_batch.values()) <= bound, (door, by_batch)
+        assert max(gaps["foreign"] for gaps in by_batch.values()) <= 0.02, (door, by_batch)  # of 200 held-out ones

@@ -36,7 +36,7 @@ def test_every_signature_answers_as_the_flow(name, asked):
     flow, x, answers, _ = asked[name]
     key, live = ("images" if flow.pixels else "x"), flow.log_prob(x).numpy()
     assert live.std() > 0.3 and len(x) >= 297
-    for ask in ("by_1", "by_7", "by_256", "serving_default", "score"):
+    for ask in ("by_1", "by_7", "by_256", "serving_default", "log_prob"):
         np.testing.assert_allclose(answers[f"{ask}/log_prob"], live, rtol=0, atol=1e-3, err_msg=ask)
     np.testing.assert_allclose(answers["encode/latents"], flow.encode(x), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(answers[f"decode/{key}"], x[:256], rtol=0, atol=0 if flow.pixels else 1e-4)

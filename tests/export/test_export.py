@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from commands import consume, digits_export, digits_run
+from held_out import reference
 from scipy.special import logsumexp
 
 import nvp_tf
@@ -106,7 +107,8 @@ def exported(tmp_path_factory):
                 weight.assign(weight + (abs(noise) if "variance" in weight.path else noise))
             shape = (50, *flow.event_shape)
             x = rng.randint(0, 256, shape).astype(np.uint8) if flow.pixels else rng.randn(*shape).astype(np.float32)
-            printed = export.export(flow, folder / name, x, HELD_OUT[name], tflite=False, usual=2)
+            known = reference(flow.event, x[: len(HELD_OUT[name])], HELD_OUT[name], usual=2)
+            printed = export.export(flow, folder / name, x, known, tflite=False)
         np.save(folder / f"{name}.npy", x)
         arguments += [printed["path"], folder / f"{name}.npy", folder / f"{name}.npz"]
         made[name] = (flow, x, printed)
@@ -176,7 +178,7 @@ def test_empty_batches_and_wrong_input(name, exported):
     empty = {key: arrays[key].shape for key in arrays if key.startswith("empty_")}
     scores = ("log_prob", "bits_per_dim") if flow.pixels else ("log_prob",)
     expected = {f"empty_{s}_{score}": (0,) for s in ("serving_default", "log_prob") for score in scores}
-    expected |= {f"empty_score_{key}": (0,) for key in (*scores, "percentile", "typicality")}
+    expected |= {f"empty_score_{key}": (0,) for key in (*scores, "percentile", "typicality", "foreign")}
     expected |= {f"empty_noise_{key}": (0,) for key in (*scores, "standard_error")}
     expected |= {"empty_encode_latents": (0, flow.dimensions)}
     expected |= {f"empty_{signature}": (0, *flow.event_shape) for signature in ("decode", "sample")}
@@ -245,9 +247,10 @@ def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     for pid in (ended, 1):
         (tmp_path / "model" / f"partial-{pid}").mkdir()
     (tmp_path / "model" / f"partial-{ended}" / "saved_model.pb").write_text("what a kill amid writing leaves")
-    first = export.export(flow, tmp_path / "model", x, [0.0], tflite=False)
+    known = reference(flow.event, x)
+    first = export.export(flow, tmp_path / "model", x, known, tflite=False)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "model").rglob("*") if p.is_file()}
-    second = export.export(flow, tmp_path / "model", x, [0.0], tflite=False)
+    second = export.export(flow, tmp_path / "model", x, known, tflite=False)
     assert [first["version"], second["version"]] == [10, 11]
     own = [p for p in before if p.parent.name != "model" and p.name not in ("theirs", "export.json")]
     assert first["size_bytes"] == sum(p.stat().st_size for p in own)
@@ -259,7 +262,7 @@ def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     for where, broken in ((export.gate, "check"), (export, "Signatures")):
         with monkeypatch.context() as patch, pytest.raises(UserError):
             patch.setattr(where, broken, refuse)
-            export.export(flow, tmp_path / "model", x, [0.0], tflite=False)
+            export.export(flow, tmp_path / "model", x, known, tflite=False)
     folders = sorted(p.name for p in (tmp_path / "model").iterdir() if p.is_dir())
     assert folders == ["10", "11", "9", "partial-1"]  # of a live process
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in before.items() if p.parent.name != "model")
@@ -276,35 +279,36 @@ WRONG = {
     "noise": ("log_prob_with_noise/log_prob", lambda a: a * np.nan, "log_prob_with_noise differs by nan"),
     "percentile": ("score/percentile", lambda a: 100 - a, "percentile is not what it should be"),
     "typicality": ("score/typicality", lambda a: a / 2, "typicality is not what it should be"),
+    "foreign": ("score/foreign", lambda a: a / 2, "foreign is not what it should be"),
     "seed": ("again/x", lambda a: a + 1, "second sample of one seed"),
     "rows": ("log_prob/log_prob", lambda a: a[1:], r"shape \(3,\), expected \(4,\)"),
     "bits": ("explain/bits", lambda a: a[::-1], "excess is not bits - usual"),
-    "sum": ("log_prob/log_prob", lambda a: a + 9e-4, "sum_of_bits differs by 0.0009"),
+    "sum": ("score/log_prob", lambda a: a + 0.01, "sum_of_bits differs by 0.01"),
     "empty": ("empty_sample/x", lambda a: np.ones((1, 3)), "empty_sample/x has 1 rows, expected none"),
 }
 
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_model_that_answers_otherwise_is_refused(what, answers_of_a_stranger, monkeypatch):
-    flow, reference, x, told, answers = answers_of_a_stranger
+    flow, known, x, told, answers = answers_of_a_stranger
     key, wrong, message = WRONG[what]
     for expected, arrays in ((None, answers), (message, answers | {key: wrong(answers[key])})):
         monkeypatch.setattr(export.gate, "_ask", lambda *_, arrays=arrays: (told, arrays))
         if expected is None:
-            export.gate.check(flow, reference, "unused", x)
+            export.gate.check(flow, known, "unused", x)
         else:
             with pytest.raises(UserError, match=expected):
-                export.gate.check(flow, reference, "unused", x)
+                export.gate.check(flow, known, "unused", x)
 
 
 @pytest.fixture(scope="module")
 def answers_of_a_stranger(tmp_path_factory):
     """A vector flow, and what a fresh process says of its SavedModel."""
-    flow, reference = build(MODELS["vector"]), export.Reference([-5.0, -4.0, -3.0])
+    flow, x = build(MODELS["vector"]), np.random.RandomState(0).randn(4, 3).astype(np.float32)
+    known = reference(flow.event, x, [-5.0, -4.0, -3.0, -2.0])
     folder = tmp_path_factory.mktemp("saved") / "model"
-    export.Signatures(flow, reference).save(folder)
-    x = np.random.RandomState(0).randn(4, 3).astype(np.float32)
-    return flow, reference, x, *export.gate._ask(folder, x, flow.event)
+    export.Signatures(flow, known).save(folder)
+    return flow, known, x, *export.gate._ask(folder, x, flow.event)
 
 
 def test_a_model_that_does_not_load_is_refused(tmp_path):

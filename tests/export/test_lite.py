@@ -12,12 +12,14 @@ from ai_edge_litert import schema_py_generated as schema
 from cases import randomize
 from commands import ROOT, consume
 from exports import MODELS
+from held_out import reference
 
 from nvp_tf.config.schema import ModelConfig, NICEConfig
 from nvp_tf.errors import UserError
 from nvp_tf.exporting import export, lite, lite_client, lite_gate, weights
-from nvp_tf.exporting.export import Reference, Signatures
+from nvp_tf.exporting.export import Signatures
 from nvp_tf.exporting.half import in_half_precision
+from nvp_tf.exporting.page import fixed_batch
 from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import WeightNormConv2D
 from nvp_tf.models.build import build
@@ -89,12 +91,12 @@ def written(saved, tmp_path_factory):
     flows = {name: (flow, x) for name, (flow, x, _) in saved.items()}
     flows["logistic"] = nice, np.random.RandomState(0).randn(300, 6).astype(np.float32)
     for name, (flow, x) in flows.items():
-        reference = Reference(flow.log_prob(x[100:]).numpy(), usual=2)
+        known = reference(flow.event, x[100:], flow.log_prob(x[100:]).numpy(), usual=2)
         (folder / name).mkdir()
-        lite.write(Signatures(flow, reference), folder / name)
+        lite.write(Signatures(flow, known), folder / name)
         np.save(folder / f"{name}.npy", x)
         for file in lite.FILES:
-            parts[name, file] = flow, reference, x, folder / name / file
+            parts[name, file] = flow, known, x, folder / name / file
             arguments += [folder / name / file, folder / f"{name}.npy", folder / f"{name}-{file}.npz"]
     told = consume(STRANGER, *arguments, cwd="/")
     assert told["foreign"] == []
@@ -110,13 +112,13 @@ EACH = [pytest.param(name, file, id=f"{name}-{file}") for name in NAMES for file
 
 @pytest.mark.parametrize("name, file", EACH)
 def test_a_stranger_gets_the_answers_of_the_flow(name, file, written):
-    flow, reference, x, _, arrays, told = written[name, file]
+    flow, known, x, _, arrays, told = written[name, file]
     values = "images" if flow.pixels else "x"
     scores = ["bits_per_dim", "log_prob"] if flow.pixels else ["log_prob"]
     valid = ["valid"] if flow.pixels else []
     assert told["signatures"] == {
         "log_prob": sorted([values, *scores]),
-        "score": sorted([values, *scores, "percentile", "typicality"]),
+        "score": sorted([values, *scores, "percentile", "typicality", "foreign"]),
         "explain": sorted([values, "bits", "excess"]),
         "encode": sorted([values, "latents"]),
         "decode": sorted(["latents", values, *valid]),
@@ -127,8 +129,9 @@ def test_a_stranger_gets_the_answers_of_the_flow(name, file, written):
     for n in (1, 7, 256):
         assert arrays[f"by_{n}"].shape == (256,) and np.abs(arrays[f"by_{n}"] - live).max() < nats
     np.testing.assert_allclose(arrays["score_log_prob"], arrays["by_256"][:60], atol=1e-3)
-    for what, expected in (("percentile", reference.percentile), ("typicality", reference.typicality)):
-        np.testing.assert_allclose(arrays[f"score_{what}"], expected(arrays["score_log_prob"]), rtol=1e-5)
+    for what, expected in known.ranks(x[:60], arrays["score_log_prob"]).items():
+        # A distance that differs in its last digits passes one of 200 now and then.
+        np.testing.assert_allclose(arrays[f"score_{what}"], expected, rtol=1e-5, atol=0.006 * (what == "foreign"))
     sums = -np.log(2) * arrays["explain_bits"].reshape(60, -1).sum(axis=1)
     np.testing.assert_allclose(sums, arrays["score_log_prob"], atol=1e-3)
     np.testing.assert_allclose(arrays["explain_bits"], flow.explain(x[:60]), atol=1e-3 if exact else 2)
@@ -185,17 +188,40 @@ def test_nonsense_is_refused_or_seen(name, file, written):
 
 
 @pytest.mark.parametrize("name, file", EACH)
-def test_built_in_ops_alone_and_one_copy_of_the_weights(name, file, written):
+def test_built_in_ops_alone_no_bool_and_one_copy_of_the_weights(name, file, written):
     content = written[name, file][3].read_bytes()
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     assert len(model.subgraphs) == 6  # one a signature
     assert all(c.builtinCode != schema.BuiltinOperator.CUSTOM and not c.customCode for c in model.operatorCodes)
+    for graph in model.subgraphs:  # LiteRT.js takes these three alone
+        types = {graph.tensors[index].type for index in [*graph.inputs, *graph.outputs]}
+        assert types <= {schema.TensorType.FLOAT32, schema.TensorType.INT32, schema.TensorType.UINT8}
     # The buffers of a large file are behind it.
     buffers = [bytes(content[b.offset : b.offset + b.size] if b.data is None else b.data) for b in model.buffers]
     large = [buffer for buffer in buffers if len(buffer) >= 64]
     assert large and len(set(large)) == len(large)
     if name == "logistic":
         assert max(map(len, large)) == 40 * 40 * {lite.FLOAT32: 4, lite.FLOAT16: 2, lite.INT8: 1}[file]
+
+
+@pytest.mark.parametrize("name", ["grey", "colour"])
+@pytest.mark.parametrize("of", [lite.FLOAT32, lite.FLOAT16])
+def test_a_file_for_browsers_answers_to_the_bit(name, of, written, tmp_path):
+    _, _, x, source, *_ = written[name, of]
+    file = tmp_path / fixed_batch.FILE
+    fixed_batch.write(source, file)
+    fixed_batch.check(source, file, x[:3])
+    model = schema.ModelT.InitFromPackedBuf(file.read_bytes(), 0)
+    assert [s.signatureKey.decode() for s in model.signatureDefs] == ["decode", "encode", "explain", "score"]
+    for graph in model.subgraphs:
+        assert all(tensor.shapeSignature is None for tensor in graph.tensors)
+        ops = {model.operatorCodes[op.opcodeIndex].builtinCode for op in graph.operators}
+        assert schema.BuiltinOperator.DEQUANTIZE not in ops
+    with pytest.raises(UserError, match=r"takes .* of a free size"):
+        fixed_batch.check(source, source, x[:1])
+    other = {lite.FLOAT32: lite.FLOAT16, lite.FLOAT16: lite.FLOAT32}[of]
+    with pytest.raises(UserError, match=rf"{fixed_batch.FILE}'s \w+ answers \w+ otherwise than {other} does"):
+        fixed_batch.check(source.with_name(other), file, x[:3])
 
 
 def test_the_python_of_the_page_runs(written, tmp_path):
@@ -216,6 +242,7 @@ WRONG = {
     "sample": ("sample/x", lambda a: a[::-1], "sample differs"),
     "rows": ("log_prob/log_prob", lambda a: a[1:], r"shape \(255,\), expected \(256,\)"),
     "percentile": ("score/percentile", lambda a: 100 - a, "percentile of score is not"),
+    "foreign": ("score/foreign", lambda a: 1 - a, "foreign of score is not"),
     "nan": ("log_prob/log_prob", lambda a: a * np.nan, "log_prob differs by nan"),
     "broken": ("broken/x", np.nan_to_num, "broken: 3 of 3 rows are valid"),
     "frozen": ("frozen/x", np.nan_to_num, "frozen: 8 of 8 rows are valid"),
@@ -224,10 +251,10 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def answers(written):
-    flow, reference, x, path, *_ = written["vector", lite.FLOAT32]
+    flow, known, x, path, *_ = written["vector", lite.FLOAT32]
     return (
         flow,
-        reference,
+        known,
         x,
         path,
         *lite_gate.ask(lite_client.__file__, path, x[:256], asked(LITE_QUESTIONS, flow.event), path.name, set()),
@@ -236,23 +263,23 @@ def answers(written):
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_file_that_answers_otherwise_is_refused(what, answers, monkeypatch):
-    flow, reference, x, path, told, right = answers
+    flow, known, x, path, told, right = answers
     key, wrong, message = WRONG[what]
     monkeypatch.setattr(lite_gate, "ask", lambda *_: (told, right))
-    figures = lite_gate.check(flow, reference, path.parent, x)
+    figures = lite_gate.check(flow, known, path.parent, x)
     assert set(figures) == set(lite.FILES) and figures[lite.FLOAT32]["largest_log_prob_difference"] < 1e-3
     assert figures[lite.INT8]["size_bytes"] == (path.parent / lite.INT8).stat().st_size
     monkeypatch.setattr(lite_gate, "ask", lambda *_: (told, right | {key: wrong(right[key])}))
     with pytest.raises(UserError, match=message):
-        lite_gate.check(flow, reference, path.parent, x)
+        lite_gate.check(flow, known, path.parent, x)
     monkeypatch.setattr(lite_gate, "FILES", [lite.INT8])  # which must give numbers that fit together, no more
     lenient = what in ("batch", "latents", "round trip", "sample")
     with contextlib.nullcontext() if lenient else pytest.raises(UserError):
-        lite_gate.check(flow, reference, path.parent, x)
+        lite_gate.check(flow, known, path.parent, x)
 
 
 def test_a_refused_file_leaves_no_export(written, tmp_path, monkeypatch):
-    flow, _, x, *_ = written["vector", lite.FLOAT32]
+    flow, known, x, *_ = written["vector", lite.FLOAT32]
 
     def refuse(flow, reference, folder, examples):
         assert {path.name for path in folder.glob("*.tflite")} == set(lite.FILES)
@@ -261,13 +288,13 @@ def test_a_refused_file_leaves_no_export(written, tmp_path, monkeypatch):
     monkeypatch.setattr(export.gate, "check", lambda *_: {})
     monkeypatch.setattr(lite_gate, "check", refuse)
     with pytest.raises(UserError, match="as if"):
-        export.export(flow, tmp_path / "model", x, [0.0])
+        export.export(flow, tmp_path / "model", x, known)
     assert list((tmp_path / "model").iterdir()) == []
 
 
 def test_a_layer_without_built_in_ops_is_named(saved, tmp_path):
-    flow, *_ = saved["vector"]
-    signatures = Signatures(flow, Reference([0.0]))
+    flow, x, _ = saved["vector"]
+    signatures = Signatures(flow, reference(flow.event, x))
     signatures.inverse = tf.function(tf.math.erf, [signatures.latents])
     with pytest.raises(UserError, match=r"model.tflite can have built-in ops alone, .* none for Erf"):
         lite.write(signatures, tmp_path)
@@ -285,17 +312,17 @@ def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):
     flow, x, _ = saved["grey"]
     halves = in_half_precision(flow)
     for before, after in zip(kernels(flow), kernels(halves), strict=True):
-        nearest = after.astype(np.float16)
+        nearest = after.astype(np.float16).astype(np.float64)
         np.testing.assert_allclose(after, nearest, rtol=1e-5)  # what LiteRT keeps of it is what there is
-        np.testing.assert_allclose(before, after, rtol=2e-3, atol=1e-6)
+        np.testing.assert_allclose(before, after, rtol=2**-8, atol=1e-6)  # at most eight steps
     monkeypatch.setattr(weights, "_LARGE", 64)
     packed, exact = weights.PackedWeights(halves.variables), weights.PackedWeights(flow.variables)
     assert [[v.dtype.name for v in p.packed] for p in (packed, exact)] == [["float32", "float16"], ["float32"]]
     live = halves.log_prob(x).numpy()
     halves.set_weights(flow.get_weights())
     with packed.in_place():
-        np.testing.assert_allclose(halves.log_prob(x), live, atol=1e-4)
-    assert 1e-3 < np.abs(live - flow.log_prob(x)).max() < 1
+        np.testing.assert_allclose(halves.log_prob(x), live, atol=5e-5)
+    assert 2e-4 < np.abs(live - flow.log_prob(x)).max() < 1
 
 
 def test_weights_of_large_models_are_packed_in_parts(saved, monkeypatch):

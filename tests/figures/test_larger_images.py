@@ -8,6 +8,7 @@ from nvp_tf.figures import compression, concatenation, enlarged
 from nvp_tf.figures.resized import resized, with_own_statistics
 from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import ResidualConvNet
+from nvp_tf.models import scales
 from nvp_tf.runs.source import Unfit
 
 SCALES = ["realnvp_grey", "realnvp_packed_colour", "realnvp_three_scales", "realnvp_no_batch_norm"]
@@ -112,7 +113,7 @@ def kept_by_hand(height, width, level):
 @pytest.mark.parametrize(("shape", "levels"), [((8, 8, 1), 3), ((4, 12, 3), 2), ((16, 16, 2), 4)])
 def test_latents_kept(shape, levels):
     for level in range(levels + 1):
-        kept = compression.kept(shape, level)
+        kept = scales.kept(shape, level)
         assert kept.shape == shape
         assert kept.sum() * 2**level == np.prod(shape)
         for channel in range(shape[-1]):
@@ -128,7 +129,7 @@ def test_replaced_latents_are_those_factored_out(monkeypatch):
     monkeypatch.setattr(deepest, "_inverse", lambda y: (seen.append(y.numpy()), (y, forward(y, False)[1]))[1])
     z = np.random.default_rng(1).standard_normal((2, *source.flow.latent_shape)).astype(np.float32)
     for replacement in (0.0, 5.0):
-        source.flow.decode(np.where(compression.kept(z.shape[1:], 2), z, replacement).reshape(2, -1))
+        source.flow.decode(np.where(scales.kept(z.shape[1:], 2), z, replacement).reshape(2, -1))
     np.testing.assert_array_equal(seen[0], seen[1])
 
 

@@ -21,7 +21,7 @@ from nvp_tf.scoring.connect import connect
 from nvp_tf.scoring.contract import recorded
 from nvp_tf.scoring.saved_model import SavedModel
 from nvp_tf.scoring.scorer import Refused
-from nvp_tf.scoring.table import incomplete
+from nvp_tf.scoring.table import INCOMPLETE, beside
 
 
 def table(file):
@@ -60,6 +60,7 @@ def test_one_image_one_score(tmp_path, name):
         # The held-out scores are of the same x: a last digit more or less passes one of them.
         np.testing.assert_allclose(column(rows, "percentile"), column(tables[0], "percentile"), atol=1)
         np.testing.assert_allclose(column(rows, "typicality"), column(tables[0], "typicality"), atol=0.02)
+        np.testing.assert_allclose(column(rows, "foreign"), column(tables[0], "foreign"), atol=0.02)
         assert ("bits_per_dim" in rows[0]) == (name != "vector")
 
 
@@ -154,7 +155,7 @@ def test_a_server_that_goes_away_and_comes_back(tmp_path):
         process.send_signal(signal.SIGKILL)
         line = error_line(finish(client))
     rest, skip = re.search(r"are in (\S+), go on with --skip=(\d+)", line).groups()
-    assert rest == str(incomplete(out)) and not out.exists() and 0 < int(skip) < len(x)
+    assert rest == str(beside(out, INCOMPLETE)) and not out.exists() and 0 < int(skip) < len(x)
     figures("score", f"--model={folder}", f"--out={out}", f"--skip={skip}", "--noprogress", tmp_path / "x.npy")
     rows = table(rest) + table(out)
     assert [row["name"] for row in rows] == [f"{tmp_path / 'x.npy'}:{i}" for i in range(len(x))]

@@ -158,8 +158,8 @@ def answers_about(model, x):
         parts = [model.ask(signature, **{name: x[i : i + batch]}, **scalars) for i in range(0, len(x), batch)]
         return {output: np.concatenate([part[output] for part in parts]) for output in parts[0]}
 
-    answers = {f"by_{batch}": ask("log_prob", batch) for batch in BATCHES}
-    answers |= {signature: ask(signature) for signature in ("serving_default", "score", "encode")}
+    answers = {f"by_{batch}": ask("score", batch) for batch in BATCHES}
+    answers |= {signature: ask(signature) for signature in ("serving_default", "log_prob", "encode")}
     answers["log_prob_with_noise"] = model.ask(
         "log_prob_with_noise", **{name: x[:20]}, num_samples=np.int32(3), seed=np.int64(5)
     )

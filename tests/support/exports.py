@@ -4,11 +4,12 @@ import functools
 
 import numpy as np
 from cases import randomize
+from held_out import reference
 from shared import made_once
 
 from nvp_tf.config.schema import DataConfig, ModelConfig, PixelsConfig, RealNVPConfig, VectorRealNVPConfig
 from nvp_tf.data.registry import load_dataset
-from nvp_tf.exporting.export import Reference, Signatures
+from nvp_tf.exporting.export import Signatures
 from nvp_tf.models.build import build
 
 REAL_NVP = RealNVPConfig(scales=1, couplings=1, filters=3, blocks=1)
@@ -33,8 +34,9 @@ def saved_models():
 
     def make(folder):
         for name, flow in flows.items():
-            reference = Reference(flow.log_prob(data[name][100:]).numpy())
-            Signatures(flow, reference).save(folder / name / "1")
+            held_out = data[name][100:]
+            found = reference(flow.event, held_out, flow.log_prob(held_out).numpy())
+            Signatures(flow, found).save(folder / name / "1")
 
     folder = made_once("exports", make)
     for name, flow in flows.items():

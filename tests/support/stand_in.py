@@ -68,6 +68,8 @@ class Model:
                 signature.inputs[key].dtype = spec.dtype.as_datatype_enum
                 for size in spec.shape:
                     signature.inputs[key].tensor_shape.dim.add(size=-1 if size is None else size)
+            for key, spec in function.structured_outputs.items():
+                signature.outputs[key].dtype = spec.dtype.as_datatype_enum
         return signatures
 
 

@@ -1,0 +1,5 @@
+"""`nvp_tf page`, of this checkout."""
+
+from nvp_tf.__main__ import main
+
+main("page")
