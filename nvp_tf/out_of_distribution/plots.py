@@ -17,8 +17,6 @@ _WORDS: dict[str, Any] = {"fontsize": 7, "ha": "center", "va": "top"}
 
 def histograms(measurement: Measurement) -> Image.Image:
     """bits/dim of every set, a row each; shaded, what typicality lets pass. What is beyond the ends is at them."""
-    from matplotlib.ticker import LogLocator
-
     own = _bits(measurement, measurement.scored[OWN])
     # A density can exceed 1, and its bits be negative: a model of nearly nothing but background.
     logarithmic = own.min() > 0
@@ -35,9 +33,7 @@ def histograms(measurement: Measurement) -> Image.Image:
     axes.axvspan(*_typical(measurement), color="0.5", alpha=0.2, zorder=0)
     if logarithmic:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("")
+        _plain(axes.xaxis)
     axes.set(xlabel="bits/dim (lower is likelier)", ylim=(-0.05, len(names)))
     axes.margins(x=0.01)
     axes.set_yticks(np.arange(len(names)) + 0.3, names, fontsize=8)
@@ -73,8 +69,8 @@ def statistics(measurement: Measurement) -> Image.Image:
         words = f"typicality {100 * shares['typicality']:.0f} %, foreign {100 * shares['foreign']:.0f} %"
         axes.set_title(f"{name}\n{words}", fontsize=8)
         axes.set(xscale="log", yscale="log", xlim=(left / 1.1, right * 1.1), ylim=(bottom / 1.1, top * 1.1))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_formatter("{x:g}")
+        _plain(axes.xaxis)
+        _plain(axes.yaxis)
         axes.tick_params(labelsize=7)
     for axes in panels.flat[len(figures) :]:
         axes.set_axis_off()
@@ -112,6 +108,15 @@ def examples(measurement: Measurement) -> Image.Image:
     for axes in panels.flat:
         axes.set_axis_off()
     return to_picture(figure)
+
+
+def _plain(axis: Any) -> None:
+    """1, 2, 5, 10, ... on a logarithmic axis."""
+    from matplotlib.ticker import LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
 
 
 def _bits(measurement: Measurement, scored: Scored) -> np.ndarray:

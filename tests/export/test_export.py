@@ -181,6 +181,7 @@ def test_empty_batches_and_wrong_input(name, exported):
     expected |= {f"empty_score_{key}": (0,) for key in (*scores, "percentile", "typicality", "foreign")}
     expected |= {f"empty_noise_{key}": (0,) for key in (*scores, "standard_error")}
     expected |= {"empty_encode_latents": (0, flow.dimensions)}
+    expected |= {f"empty_explain_{key}": (0, *flow.event_shape[:2]) for key in ("bits", "excess")}
     expected |= {f"empty_{signature}": (0, *flow.event_shape) for signature in ("decode", "sample")}
     assert empty == expected
     sides = str(list(flow.event_shape))[1:-1].replace(" ", "")

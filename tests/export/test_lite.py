@@ -21,7 +21,7 @@ from nvp_tf.exporting.export import Signatures
 from nvp_tf.exporting.half import in_half_precision
 from nvp_tf.exporting.page import fixed_batch
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import WeightNormConv2D
+from nvp_tf.layers.networks import ResidualBlock, WeightNormConv2D
 from nvp_tf.models.build import build
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 
@@ -272,16 +272,16 @@ def test_a_file_that_answers_otherwise_is_refused(what, answers, monkeypatch):
     monkeypatch.setattr(lite_gate, "ask", lambda *_: (told, right | {key: wrong(right[key])}))
     with pytest.raises(UserError, match=message):
         lite_gate.check(flow, known, path.parent, x)
-    monkeypatch.setattr(lite_gate, "FILES", [lite.INT8])  # which must give numbers that fit together, no more
     lenient = what in ("batch", "latents", "round trip", "sample")
     with contextlib.nullcontext() if lenient else pytest.raises(UserError):
-        lite_gate.check(flow, known, path.parent, x)
+        lite_gate.check(flow, known, path.parent, x, [lite.INT8])  # which must give numbers that fit together, no more
 
 
 def test_a_refused_file_leaves_no_export(written, tmp_path, monkeypatch):
     flow, known, x, *_ = written["vector", lite.FLOAT32]
 
-    def refuse(flow, reference, folder, examples):
+    def refuse(flow, reference, folder, examples, files):
+        assert set(files) == set(lite.FILES)
         assert {path.name for path in folder.glob("*.tflite")} == set(lite.FILES)
         raise UserError("as if it differed")
 
@@ -301,11 +301,15 @@ def test_a_layer_without_built_in_ops_is_named(saved, tmp_path):
 
 
 def kernels(flow):
-    """Of its convolutions, in float64."""
-    for layer in [layer for layer in all_layers(flow) if isinstance(layer, WeightNormConv2D)]:
+    """Of its convolutions, in float64, with the batch normalization that LiteRT makes one with them."""
+    layers = all_layers(flow)
+    norms = {layer.conv_1: layer.norm_2 for layer in layers if isinstance(layer, ResidualBlock)}
+    for layer in [layer for layer in layers if isinstance(layer, WeightNormConv2D)]:
         direction = layer.direction.numpy().astype(np.float64)
-        norm = np.linalg.norm(direction.reshape(-1, layer.filters), axis=0)
-        yield direction / norm * (1 if layer.scale is None else layer.magnitude.numpy())
+        kernel = direction / np.linalg.norm(direction.reshape(-1, layer.filters), axis=0)
+        if layer in norms:
+            kernel *= (norms[layer].running_variance.numpy() + norms[layer].EPSILON) ** -0.5
+        yield kernel * (1 if layer.scale is None else layer.magnitude.numpy())
 
 
 def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):

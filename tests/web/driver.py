@@ -21,8 +21,9 @@ ASK = """async (images) => {
   for (const image of images) {
     const pixels = Uint8Array.from(image);
     told.log_prob.push((await page.model.ask("score", pixels)).log_prob[0]);
-    const bits = (await page.model.ask("explain", pixels)).bits.reduce((sum, value) => sum + value);
-    told.unexplained = Math.max(told.unexplained, Math.abs(bits * Math.LN2 + told.log_prob.at(-1)));
+    const {excess, bits = excess} = await page.model.ask("explain", pixels);
+    const nats = Math.LN2 * bits.reduce((sum, value) => sum + value);
+    told.unexplained = Math.max(told.unexplained, Math.abs(nats + told.log_prob.at(-1)));
     const back = await page.model.decode((await page.model.ask("encode", pixels)).latents);
     told.changed += back.reduce((count, value, i) => count + (value !== pixels[i]), 0);
   }

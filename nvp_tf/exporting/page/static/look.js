@@ -101,10 +101,11 @@ function showMaps(latents, back, pixels, explained, {shape, levels}) {
   paintMap(byId("latents"), beside, height, width * channels, -3, 3, true);
   for (const figure of document.querySelectorAll(".explained")) figure.hidden = !explained;
   if (!explained) return;
-  const [low, high] = [Math.min(...explained.bits), Math.max(...explained.bits)];
-  paintMap(byId("bits"), explained.bits, height, width, low, high);
-  const most = Math.max(...explained.excess.map(Math.abs));
-  paintMap(byId("excess"), explained.excess, height, width, -most, most, true);
+  const {excess, bits = excess} = explained; // one tensor, of one name, where an export knows nothing usual
+  const [low, high] = [Math.min(...bits), Math.max(...bits)];
+  paintMap(byId("bits"), bits, height, width, low, high);
+  const most = Math.max(...excess.map(Math.abs));
+  paintMap(byId("excess"), excess, height, width, -most, most, true);
   const ends = {"bits-low": low, "bits-high": high, "excess-low": -most, "excess-high": most};
   for (const [id, value] of Object.entries(ends)) byId(id).textContent = value.toFixed(1).replace("-", "−");
 }
