@@ -55,7 +55,9 @@ def test_a_checkpoint_is_gone_on_from(before):
 
 def test_an_export_answers(before, answers):
     x, log_prob, _ = answers
-    np.testing.assert_allclose(SavedModel(before / "export").score(x)["log_prob"], log_prob, rtol=1e-5)
+    old = SavedModel(before / "export")
+    np.testing.assert_allclose(old.score(x)["log_prob"], log_prob, rtol=1e-5)
+    assert old.scores == ("log_prob", "bits_per_dim", "percentile", "typicality")
     model = tf.saved_model.load(str(before / "export" / "1")).signatures
     latents = model["encode"](images=tf.constant(x))["latents"]
     np.testing.assert_array_equal(model["decode"](latents=latents)["images"], x)

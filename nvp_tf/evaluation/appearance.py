@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.evaluation.gaussians import Gaussians
+from nvp_tf.evaluation.gaussians import Gaussians, at_least_two
 from nvp_tf.event import Event
 
 SIDE = 16  # pixels of a small version's sides, at most
@@ -32,10 +32,10 @@ class Appearance:
 
     @classmethod
     def fit(cls, event: Event, x: np.ndarray) -> Self:
-        """Of examples [n, *event.shape], at least two; the same in every process."""
+        """Of examples [n, *event.shape]; the same in every process."""
         from sklearn.decomposition import PCA
 
-        rows = _small(event, x)
+        rows = at_least_two(_small(event, x))
         mean = rows.mean(axis=0)
         scale = np.ones_like(mean) if event.is_image else np.maximum(rows.std(axis=0), np.finfo(np.float32).tiny)
         pca = PCA(min(COMPONENTS, *rows.shape), svd_solver="full").fit((rows - mean) / scale)

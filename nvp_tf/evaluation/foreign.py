@@ -45,7 +45,7 @@ class Foreign:
 
     Args:
       event: of an example.
-      train: what q is fitted on, at least two.
+      train: what q is fitted on.
       held_out: what an example is held against.
     """
 

@@ -32,12 +32,13 @@ class Gaussians:
         """By EM, the same in every process.
 
         Args:
-          rows: float64 [n, q], at least two.
+          rows: float64 [n, q].
           most: Gaussians; of few rows there are fewer.
           floor: added to the variances.
         """
         from sklearn.mixture import GaussianMixture
 
+        rows = at_least_two(rows)
         mixture = GaussianMixture(
             max(1, min(most, len(rows) // _EACH)), reg_covar=floor, random_state=0, max_iter=_STEPS
         )
@@ -53,3 +54,8 @@ class Gaussians:
         each = self._constants - 0.5 * distance
         most = tf.reduce_max(each, axis=-1, keepdims=True)
         return most[:, 0] + tf.math.log(tf.reduce_sum(tf.exp(each - most), axis=-1))
+
+
+def at_least_two(rows: np.ndarray) -> np.ndarray:
+    """[n, q]; a single row twice: scikit-learn asks for a variance."""
+    return np.resize(rows, (max(2, len(rows)), *rows.shape[1:]))

@@ -33,7 +33,7 @@ class Reference:
     Args:
       event: of an example.
       held_out: examples with their scores; of more than 10,000, evenly spaced numbers of the sorted ones are kept.
-      train: training examples with theirs, at least two.
+      train: training examples with theirs.
       usual: the mean bits of each pixel (`usual_bits`), [height, width] or [D], that an explanation is held against;
         0 where nothing is.
     """

@@ -17,9 +17,6 @@ def main(model: str, examples: str, answers: str, questions: str) -> None:
     import json
 
     import numpy as np
-
-    # As if they were not installed: Keras looks for them, a third of the time that TensorFlow takes to import.
-    sys.modules.update(dict.fromkeys(("matplotlib", "sklearn")))  # type: ignore[arg-type]
     import tensorflow as tf
 
     signatures = tf.saved_model.load(model).signatures
@@ -77,4 +74,6 @@ def _start_of_process() -> float:
 
 
 if __name__ == "__main__":
+    # As if they were not installed: Keras looks for them, a third of the time that TensorFlow takes to import.
+    sys.modules.update(dict.fromkeys(("matplotlib", "sklearn")))  # type: ignore[arg-type]
     main(*sys.argv[1:])

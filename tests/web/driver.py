@@ -134,7 +134,9 @@ def looked(page, picture, broken, huge):
 
 
 def scales(page):
-    """The picture with all latents, and with none of them; and the words beside."""
+    """The picture with all latents, and with none of them; and the words beside. None where there is one scale."""
+    if page.locator("#scales").is_hidden():
+        return None
     of = "document.getElementById('kept').toDataURL()"
     seen, said = [page.evaluate(of)], [page.inner_text("#kept-share")]
     for box in page.locator("#scale-boxes input").all():

@@ -77,6 +77,7 @@ def test_in_colour(tmp_path):
     writing.write(folder.parent, tmp_path / "page", cache_folder())
     told = seen(tmp_path, x[:100])
     assert np.abs(np.array(told["log_prob"]) - flow.log_prob(x[:100])).max() < 1e-2 and told["changed"] == 0
+    assert told["scales"] is None  # a model of one
     check_pixels(told, flow.event, tmp_path / "files")
 
 
