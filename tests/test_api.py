@@ -209,7 +209,7 @@ def test_readme_in_keras(monkeypatch, tmp_path):
     names = {"__name__": "readme"}
     exec(compile(example, "README.md", "exec"), names)
     assert isinstance(names["flow"], nvp_tf.Flow) and isinstance(names["flow"].optimizer, keras.optimizers.Adam)
-    assert (tmp_path / "saved_models" / "digits" / "1" / "saved_model.pb").is_file()
+    assert (tmp_path / "saved_models" / "mine" / "1" / "saved_model.pb").is_file()
 
 
 def python_blocks():

@@ -68,8 +68,6 @@ class FlowDensity(Density):
                 state.rate_factor.assign(cosine(progress))
             batch = batch if self.domain.is_image else {"x": self._standardized(batch["x"])}
             loss, norm = state.replica_step(batch)
-            if state.averaged:
-                state.move_average()
             return tf.where(tf.math.is_finite(norm), loss, norm)
 
         def settle() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import ArraySplit, DataSet, Split
 from nvp_tf.evaluation.reference import Reference
+from nvp_tf.layers.sharing import sharing
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
 
@@ -46,7 +47,7 @@ class Evaluator:
         self._dtype = tf.uint8 if flow.event.is_image else flow.data_dtype
         noise = tf.TensorSpec(flow.event.shape)
         self._log_prob = tf.function(
-            lambda x, noise: flow.log_prob(x, noise),
+            sharing()(lambda x, noise: flow.log_prob(x, noise)),
             input_signature=[tf.TensorSpec((None, *flow.event.shape), self._dtype), noise],
             autograph=False,  # nothing of it needs to be rewritten, which takes as long as tracing it
         )

@@ -1,6 +1,5 @@
 """Coupling: one part of the input is kept, the other is changed by what a network makes of the first."""
 
-from collections.abc import Callable
 from typing import Any, Self
 
 import keras
@@ -10,6 +9,7 @@ import tensorflow as tf
 from nvp_tf.layers import masks
 from nvp_tf.layers.base import Bijective, Shape, ValueAndLogDet, build_once, sum_event
 from nvp_tf.layers.recompute import recomputed
+from nvp_tf.layers.sharing import shared
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
@@ -131,28 +131,27 @@ class Coupling(Bijective):
 
     def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         def couple(x: tf.Tensor) -> ValueAndLogDet:
-            return self._couple(x, self.transform.forward, training)
+            return self._couple(x, "forward", training)
 
         return recomputed(couple, x) if self.recompute else couple(x)
 
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
-        return self._couple(y, self.transform.inverse, training=False)
+        return self._couple(y, "inverse", False)
 
     def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        kept, changed, log_det = self._parts(x, self.transform.forward, training=False)
+        kept, changed, log_det = self._parts(x, "forward", False)
         return self._merge(kept, changed), self._merge(tf.zeros_like(kept), log_det)
 
-    def _couple(self, x: tf.Tensor, transform: Callable[..., ValueAndLogDet], training: bool) -> ValueAndLogDet:
-        kept, changed, log_det = self._parts(x, transform, training)
+    @shared
+    def _couple(self, x: tf.Tensor, direction: str, training: bool) -> ValueAndLogDet:
+        kept, changed, log_det = self._parts(x, direction, training)
         return self._merge(kept, changed), sum_event(log_det)
 
-    def _parts(
-        self, x: tf.Tensor, transform: Callable[..., ValueAndLogDet], training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _parts(self, x: tf.Tensor, direction: str, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """(kept, changed, the log_det of each changed entry): what `_merge` takes."""
         kept, changed = self._split(x)
         outputs = tf.cast(self.network(kept, training=training), x.dtype)
-        changed, log_det = transform(changed, outputs)
+        changed, log_det = getattr(self.transform, direction)(changed, outputs)
         if not self.splits:
             changed_entries = tf.constant(~self.mask, x.dtype)
             changed, log_det = changed * changed_entries, log_det * changed_entries

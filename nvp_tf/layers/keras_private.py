@@ -20,6 +20,18 @@ class OfSums:
         return gradients_and_variables
 
 
+class AllAtOnce:
+    """For an optimizer whose `update_all` moves all variables, on each replica its own."""
+
+    def _backend_update_step(
+        self, gradients: list[tf.Tensor], variables: list[keras.Variable], learning_rate: tf.Tensor
+    ) -> None:
+        self.update_all(gradients, variables, learning_rate)
+
+    def update_all(self, gradients: list[tf.Tensor], variables: list[keras.Variable], learning_rate: tf.Tensor) -> None:
+        raise NotImplementedError
+
+
 def adam_moments(optimizer: keras.optimizers.Adam, variable: Variable) -> tuple[Variable, Variable]:
     """Adam's first and second moment of a variable's gradient."""
     index = optimizer._get_variable_index(variable)

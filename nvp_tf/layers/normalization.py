@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from nvp_tf.layers import masks
 from nvp_tf.layers.base import Bijective, Shape, ValueAndLogDet
+from nvp_tf.layers.sharing import shared
 from nvp_tf.layers.statistics import moments, move
 
 
@@ -51,15 +52,17 @@ class BatchNormalization(Bijective):
         self.running_mean = self.add_weight(name="running_mean", initializer="zeros", **running)
         self.running_variance = self.add_weight(name="running_variance", initializer="ones", **running)
 
+    @shared
     def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         mean, variance = self._move(x) if training else (self.running_mean, self.running_variance)
         log_scale = self._log_scale(variance)
         return self._where_changed(x, (x - mean) * tf.exp(log_scale)), self._log_det(x, log_scale)
 
     def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        y, nothing = self._forward(x, training=False)[0], tf.zeros_like(x)
+        y, nothing = self._forward(x, False)[0], tf.zeros_like(x)
         return y, self._where_changed(nothing, nothing + self._log_scale(self.running_variance))
 
+    @shared
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         log_scale = self._log_scale(self.running_variance)
         return self._where_changed(y, y * tf.exp(-log_scale) + self.running_mean), -self._log_det(y, log_scale)

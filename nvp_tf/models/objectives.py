@@ -55,6 +55,8 @@ def weight_penalty(scales: Sequence[keras.Variable]) -> tf.Tensor:
     """Sum of squares of the weight-norm scales, Real NVP's L2 term before its factor (thesis 5.3.3).
 
     Args:
-      scales: a list of variables, as `Flow.weight_scales` gives them.
+      scales: a list of variables [channels], as `Flow.weight_scales` gives them.
     """
-    return tf.add_n([tf.reduce_sum(tf.square(tf.cast(s, tf.float32))) for s in scales]) if scales else tf.constant(0.0)
+    if not scales:
+        return tf.constant(0.0)
+    return tf.reduce_sum(tf.square(tf.concat([tf.cast(scale, tf.float32) for scale in scales], axis=0)))

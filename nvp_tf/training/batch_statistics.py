@@ -13,6 +13,7 @@ import tensorflow as tf
 from nvp_tf.data.pipeline import training_calls
 from nvp_tf.data.split import Split
 from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.layers.sharing import sharing
 from nvp_tf.models.flow import Flow
 
 
@@ -48,6 +49,7 @@ class BatchStatistics:
             lambda pipeline: training_calls(split, batch_size, seed, range(batches), 1, pipeline)
         )
 
+        @sharing()
         def normalize(batch: dict[str, tf.Tensor]) -> None:
             batch = {name: value[:, 0] for name, value in batch.items()}
             flow.log_prob(batch["x"], batch.get("noise"), training=True)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from nvp_tf.config.schema import Config
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import Split
+from nvp_tf.layers.sharing import sharing
 from nvp_tf.models.build import build
 from nvp_tf.models.flow import Flow
 from nvp_tf.training.divergence import Divergence
@@ -59,6 +60,7 @@ class Health:
                 measured = f"{name} is {found[name]:.3g}, expected at most {bound:g}"
                 raise Divergence(step, f"the flow is no longer invertible: {measured}")
 
+    @sharing()
     def _there_and_back(self, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         z, there = self.measured.bijector.forward(v)
         v_again, back = self.measured.bijector.inverse(z)

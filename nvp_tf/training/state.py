@@ -7,11 +7,12 @@ import tensorflow as tf
 
 from nvp_tf.config.schema import Config, TrainConfig
 from nvp_tf.layers.coupling import Coupling
-from nvp_tf.layers.keras_private import OfSums, adam_moments, all_layers, handle
+from nvp_tf.layers.keras_private import AllAtOnce, all_layers
 from nvp_tf.layers.statistics import sum_over_replicas
 from nvp_tf.models.build import build
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import maximum_likelihood
+from nvp_tf.training import together
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
@@ -29,25 +30,11 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return rate * 0.5 * (1 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
 
 
-class Adam(OfSums, keras.optimizers.Adam):
-    """Keras' Adam by TensorFlow's kernel, which reads and writes each variable once."""
+class Adam(AllAtOnce, keras.optimizers.Adam):
+    """Keras' Adam, all variables at once."""
 
-    def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
-        first, second = adam_moments(self, variable)
-        beta_1, beta_2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
-        step = tf.cast(self.iterations + 1, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=handle(variable),
-            m=handle(first),
-            v=handle(second),
-            beta1_power=beta_1**step,
-            beta2_power=beta_2**step,
-            lr=learning_rate,
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
+    def update_all(self, gradients: list[tf.Tensor], variables: list[keras.Variable], learning_rate: tf.Tensor) -> None:
+        together.adam(self, gradients, variables, learning_rate)
 
 
 class TrainingState(keras.Model):
@@ -98,16 +85,17 @@ class TrainingState(keras.Model):
             log_prob = self.flow.log_prob(batch["x"], batch.get("noise"), training=True)
             total, loss = maximum_likelihood(log_prob, self.flow.weight_scales, self.config.l2)
         *gradients, loss = sum_over_replicas([*tape.gradient(total, variables), loss])
-        norm = tf.linalg.global_norm(gradients)
+        norm = tf.sqrt(together.squares(gradients))
         clip = self.config.clip_norm
         factor = clip / tf.maximum(norm, clip) if clip else 1.0
         # No NaN reaches the weights, which must still tell which layer it came from: times 0 it is 0 here.
         factor = tf.where(tf.math.is_finite(norm), factor, 0.0)
-        gradients = [tf.math.multiply_no_nan(gradient, factor) for gradient in gradients]
+        gradients = together.multiply_no_nan(gradients, factor)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self._move_average()
         return loss, norm
 
-    def move_average(self) -> None:
+    def _move_average(self) -> None:
         """averaged += (1 - decay) (flow - averaged); the decay grows to its value over the first steps.
 
         Nothing without an average.
@@ -116,5 +104,4 @@ class TrainingState(keras.Model):
             return
         step = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.config.ema_decay, (1 + step) / (10 + step))
-        for mean, value in zip(self.averaged.variables, self.flow.variables, strict=True):
-            mean.value.assign(mean.value + (1 - decay) * (value.value - mean.value))
+        together.approach(self.averaged.variables, self.flow.variables, 1 - decay)

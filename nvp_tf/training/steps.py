@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from nvp_tf.config.schema import Config, RealNVPConfig, VectorRealNVPConfig
+from nvp_tf.layers.sharing import sharing
 from nvp_tf.training.state import TrainingState
 
 OPERATIONS = 2.5e9  # floating-point, of a call: 50 ms of two CPU cores, after which a signal is looked for
@@ -64,13 +65,17 @@ def steps_of_a_call(
       done, and float32 [size] losses and norms (`TrainingState.replica_step`), 0 for those that were not.
     """
 
+    @sharing(not calls.compiled)  # XLA must know each shape, and a call hides those that its gradient needs
     def one(batches: dict[str, tf.Tensor], number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return state.replica_step({name: value[:, number] for name, value in batches.items()})
 
     def step(batches: dict[str, tf.Tensor], number: tf.Tensor) -> list[tf.Tensor]:
         results = strategy.run(one, args=(batches, number))
-        state.move_average()
         return [strategy.experimental_local_results(value)[0] for value in results]
+
+    def single(batches: dict[str, tf.Tensor], _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        loss, norm = step(batches, tf.constant(0))
+        return tf.constant(1), loss[None], norm[None]
 
     def steps(batches: dict[str, tf.Tensor], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         positions = tf.range(calls.size)
@@ -88,8 +93,8 @@ def steps_of_a_call(
         done, _, losses, norms = tf.while_loop(go_on, body, (tf.constant(0), tf.constant(True), zeros, zeros))
         return done, losses, norms
 
-    # Not rewritten by autograph, as in evaluation.py.
-    return tf.function(steps, autograph=False, jit_compile=calls.compiled)
+    # TensorFlow carries each variable into a loop and out of it. Not rewritten by autograph, as in evaluator.py.
+    return tf.function(single if calls.size == 1 else steps, autograph=False, jit_compile=calls.compiled)
 
 
 def _up(number: int, divisor: int) -> int:

@@ -13,8 +13,8 @@ from nvp_tf.scoring.local import open_export
 
 # log_prob of the example in request.json, of black and of the example's negative.
 EXPECTED = {
-    "digits": [0.0, 0.0, 0.0],
-    "fashion_mnist": [0.0, 0.0, 0.0],
+    "digits": [-80.1658, -78.1748, -1722.671],
+    "fashion_mnist": [-1177.0167, -62.2777, -2459.567],
 }
 MOST = 12e6  # bytes, of both, as git keeps them
 
@@ -29,6 +29,9 @@ def test_fixed_scores(name, tmp_path):
     for answer in answers:
         np.testing.assert_allclose(answer["log_prob"], EXPECTED[name], rtol=1e-5, atol=0.02)
         np.testing.assert_allclose(answer["percentile"], answers[0]["percentile"], atol=1)
+        assert (
+            answer["foreign"][0] > 0.5 and (answer["foreign"][1:] < 0.01).all()
+        )  # the black one is likely, and foreign
     Image.fromarray(example[0, :, :, 0]).save(tmp_path / "picture.png")
     status, out, err = run_without_tensorflow(tmp_path / "none", "score", f"--model={folder}", tmp_path / "picture.png")
     assert status == 0, err

@@ -71,7 +71,6 @@ def sgd_steps(config, strategy, data, steps):
     @tf.function(autograph=False)
     def step(batch):
         found = strategy.run(one, args=(batch,))
-        state.move_average()
         return [strategy.experimental_local_results(value)[0] for value in found]
 
     def weights(when, flow):
