@@ -109,12 +109,14 @@ def test_rules_on_scores_that_are_known():
     known = (Examples(each.images, each.log_prob) for each in (held_out, train))
     rules = detectors.Detectors(held_out, Reference(EVENT, *known))
     false_alarms = detectors.compare(rules, own, own)["caught"]
+    assert false_alarms.pop(detectors.GROUPS) < 0.08  # on the safe side
     assert all(0.02 < share < 0.08 for share in false_alarms.values()), false_alarms
     simple, odd = (detectors.compare(rules, own, other) for other in (of(10, True), of(-40)))
     assert simple["auroc"]["log_prob"] == pytest.approx(1 - 0.76, abs=0.03)  # Phi(1 / sqrt 2)
     assert simple["caught"]["log_prob"] < 0.02 and simple["caught"]["typicality"] < 0.25
     assert simple["caught"]["foreign"] == simple["caught"][detectors.GROUPS] == 1
-    assert odd["caught"]["typicality"] > 0.95 and odd["auroc"]["log_prob"] > 0.99 and odd["caught"]["foreign"] > 0.9
+    assert odd["caught"]["typicality"] > 0.95 and odd["auroc"]["log_prob"] > 0.99
+    assert odd["auroc"]["foreign"] > 0.85 and odd["caught"][detectors.GROUPS] > 0.95  # one of three statistics
 
 
 def test_images_brought_to_a_shape():
