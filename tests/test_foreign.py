@@ -105,11 +105,11 @@ def test_groups_are_tested_exactly():
     """Groups of 20 against the same 99 held-out ones, drawn anew each time: exchangeable, or half of them foreign."""
     rng, found = np.random.default_rng(0), {0.0: [], 0.5: []}
     for share, values in found.items():
-        for _ in range(1500):
+        for _ in range(500):
             held_out, group = np.sort(rng.uniform(size=99)), rng.uniform(size=20) + 0.7 * (rng.uniform(size=20) < share)
             values.append(changed((100 - np.searchsorted(held_out, group)) / 100, 99))
     for level in (0.01, 0.05, 0.2):
-        assert np.mean(np.array(found[0.0]) <= level) <= level + 3 * np.sqrt(level / 1500)
+        assert np.mean(np.array(found[0.0]) <= level) <= level + 3 * np.sqrt(level / 500)
     assert np.mean(np.array(found[0.5]) <= 0.05) > 0.9
     assert changed(np.array([np.nan] * 9), 99) < 1e-6 and changed(np.ones(9), 99) == 1
 
