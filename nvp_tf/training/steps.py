@@ -73,9 +73,9 @@ def steps_of_a_call(
         results = strategy.run(one, args=(batches, number))
         return [strategy.experimental_local_results(value)[0] for value in results]
 
-    def single(batches: dict[str, tf.Tensor], _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def single(batches: dict[str, tf.Tensor], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         loss, norm = step(batches, tf.constant(0))
-        return tf.constant(1), loss[None], norm[None]
+        return tf.minimum(count, 1), loss[None], norm[None]
 
     def steps(batches: dict[str, tf.Tensor], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         positions = tf.range(calls.size)

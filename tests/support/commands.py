@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -53,6 +54,7 @@ def figures(command, *arguments):
     """What a command that succeeds prints: one line of JSON, and nothing else on stdout."""
     status, out, err = run(command, *arguments)
     assert status == 0, err
+    assert not re.search(r"^[IWE]\d{4} |^WARNING", err, re.MULTILINE), err  # stderr is the command's own
     [line] = out.splitlines()
     return json.loads(line)
 
