@@ -22,10 +22,10 @@ class Gaussians:
     def __init__(self, weights: np.ndarray, means: np.ndarray, factors: np.ndarray) -> None:
         gaussians, size = means.shape
         self._sums = np.repeat(np.eye(gaussians, dtype=np.float32), size, axis=0)
-        self._factors = factors.transpose(1, 0, 2).reshape(means.shape[1], -1).astype(np.float32)
+        self._factors = factors.transpose(1, 0, 2).reshape(size, -1).astype(np.float32)
         self._offsets = np.einsum("kq,kqr->kr", means, factors).astype(np.float32).ravel()
         log_volumes = np.log(np.abs(np.diagonal(factors, axis1=1, axis2=2))).sum(axis=1)
-        constants = np.log(weights) + log_volumes - 0.5 * means.shape[1] * math.log(2 * math.pi)
+        constants = np.log(weights) + log_volumes - 0.5 * size * math.log(2 * math.pi)
         self._constants = constants.astype(np.float32)
 
     @classmethod
@@ -51,9 +51,8 @@ class Gaussians:
     def log_density(self, rows: tf.Tensor) -> tf.Tensor:
         """float32 [n, q] -> [n]."""
         white = tf.matmul(rows, self._factors) - self._offsets
-        distance = tf.matmul(
-            tf.square(white), self._sums
-        )  # of a sum over a third axis OpenVINO gets the first rows alone
+        # No sum over a third axis: OpenVINO makes the first rows of it alone.
+        distance = tf.matmul(tf.square(white), self._sums)
         each = self._constants - 0.5 * distance
         most = tf.reduce_max(each, axis=-1, keepdims=True)
         return most[:, 0] + tf.math.log(tf.reduce_sum(tf.exp(each - most), axis=-1))

@@ -13,13 +13,6 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(layer._flatten_layers())
 
 
-class OfSums:
-    """For an optimizer of gradients that are summed over replicas already: Keras would do it once more."""
-
-    def _all_reduce_sum_gradients(self, gradients_and_variables: list[tuple]) -> list[tuple]:
-        return gradients_and_variables
-
-
 class AllAtOnce:
     """For an optimizer whose `update_all` moves all variables, on each replica its own."""
 

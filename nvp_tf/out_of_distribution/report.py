@@ -5,26 +5,26 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from nvp_tf.evaluation.reference import RANKS
 from nvp_tf.markdown import table
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.out_of_distribution.detectors import LEVEL, RULES
 from nvp_tf.out_of_distribution.measure import HELD_OUT, OWN, Measurement
 
 _BLANK = "–"
-_RANKS = ("percentile", "typicality", "foreign")
 
 
 def scores_csv(measurement: Measurement) -> str:
     """set, log_prob, bits_per_dim, percentile, typicality, foreign, webp (L(x) in bits); the validation split, too."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["set", "log_prob", "bits_per_dim", *_RANKS, "webp"])
+    writer.writerow(["set", "log_prob", "bits_per_dim", *RANKS, "webp"])
     for name, scored in {HELD_OUT: measurement.detectors.held_out, **measurement.scored}.items():
         ranks = measurement.detectors.ranks(scored)
         columns = [
             scored.log_prob,
             bits_per_dim(scored.log_prob, measurement.dimensions),
-            *(ranks[rank] for rank in _RANKS),
+            *(ranks[rank] for rank in RANKS),
             scored.webp,
         ]
         writer.writerows([name, *(f"{value:.9g}" for value in row)] for row in zip(*columns, strict=True))
@@ -37,7 +37,7 @@ def tables(figures: dict[str, dict[str, Any]]) -> str:
 
 
 def _scores(figures: dict[str, dict[str, Any]]) -> str:
-    heads = ("images", "log_prob", "bits/dim", "median", *_RANKS, "WebP")
+    heads = ("images", "log_prob", "bits/dim", "median", *RANKS, "WebP")
     rows: dict[str, tuple[str, ...]] = {
         name: (
             str(row["images"]),

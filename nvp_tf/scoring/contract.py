@@ -34,10 +34,6 @@ class Signature:
         """The names of its inputs."""
         return (*(_name(about, event) for about in [self.about] if about), *self.scalars)
 
-    def outputs_of(self, event: Event) -> tuple[str, ...]:
-        """The names of its outputs."""
-        return tuple(_name(name, event) for name in self.outputs if event.is_image or name != "bits_per_dim")
-
 
 SIGNATURES = {
     "serving_default": Signature(VALUES, SCORES[:2]),

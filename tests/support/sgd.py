@@ -20,15 +20,17 @@ from nvp_tf.config.schema import Config
 from nvp_tf.data.pipeline import training_calls
 from nvp_tf.data.registry import load_dataset
 from nvp_tf.evaluation.evaluator import Evaluator
-from nvp_tf.layers.keras_private import OfSums
 from nvp_tf.training.batch_statistics import BatchStatistics
 from nvp_tf.training.distributed.strategies import make_strategy
 from nvp_tf.training.distributed.workers import Workers
 from nvp_tf.training.state import TrainingState
 
 
-class SGD(OfSums, keras.optimizers.SGD):
-    """Of gradients that are summed already."""
+class SGD(keras.optimizers.SGD):
+    """Of gradients that are summed over replicas already: Keras would do it once more."""
+
+    def _all_reduce_sum_gradients(self, gradients_and_variables):
+        return gradients_and_variables
 
 
 def sgd_config(*flow, clip_norm):
