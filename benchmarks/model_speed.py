@@ -18,13 +18,15 @@ class ModelSpeed:
 
     Args:
       name: the workload's.
-      config: the Config of a run.
+      config: the Config of a run; its networks compute in float32 where it leaves that to the machine.
       batches: of how many examples each.
       points: how many are scored, and sampled, beside the peers; None for as many as a batch has.
       targets: what must hold beside the peers, each an `against.Target`.
     """
 
     def __init__(self, name: str, config: Config, batches, points=None, targets=()):
+        if config.train.network_dtype == "auto":
+            config = config.override(["train.network_dtype=float32"])
         self.name, self.config, self.batches = name, config, tuple(batches)
         self.points, self.targets = points, targets
 

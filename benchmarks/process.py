@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import numpy as np
 from nvp_tf.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}  # of whatever interpreter: this folder is no part of the package
 _FOLDER = Path(__file__).parent
 
 
@@ -41,6 +43,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            env=ENVIRONMENT,
             text=True,
             bufsize=1,
         )

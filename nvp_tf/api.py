@@ -56,8 +56,11 @@ def train(config: Config, data: object, run_dir: str | Path, progress: bool = Tr
       UserError: data that the model is not for, or a folder of another run.
     """
     from nvp_tf.data.arrays import data_set
+    from nvp_tf.runs.run_dir import RunDir
+    from nvp_tf.training.choices import set_threads
     from nvp_tf.training.train import train as train_run
 
+    set_threads(config, RunDir(run_dir))
     dataset = data_set(data, config.model.event.levels)
     config = config.for_data(DataConfig(dataset.name), dataset.event)
     train_run(config, dataset, run_dir, progress=progress)

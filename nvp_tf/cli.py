@@ -12,6 +12,7 @@ from absl import app, flags, logging
 
 from nvp_tf.errors import ResumeLater, UserError, WorkerLost
 from nvp_tf.files import json_text
+from nvp_tf.runtime import few_passes
 
 _NOT_FOR_KERAS = ("matplotlib", "sklearn")
 
@@ -49,7 +50,8 @@ def end_at_sigterm(what: str) -> None:
 
 
 def quiet_tensorflow() -> None:
-    """Imports TensorFlow without its start-up lines, which no setting turns off and which would bury ours.
+    """Imports TensorFlow without its start-up lines, which no setting turns off and which would bury ours, and sets
+    what it does to graphs.
 
     And without scikit-learn and matplotlib, for which Keras looks then: they are a third of the time that it takes.
     """
@@ -59,9 +61,7 @@ def quiet_tensorflow() -> None:
     sys.modules.update(hidden)  # as if they were not installed
     try:
         with silence():
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()  # looks for GPUs, and says at length that there are none
+            few_passes()  # looks for GPUs, and says at length that there are none
     finally:
         for name in hidden:
             del sys.modules[name]

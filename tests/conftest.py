@@ -1,4 +1,5 @@
-"""What every test runs under: two logical CPU devices, a fixed seed, our own warnings as errors."""
+"""What every test runs under: two logical CPU devices, graphs as commands have them, a fixed seed, our own warnings as
+errors."""
 
 import os
 
@@ -9,9 +10,12 @@ import pytest
 import shared
 import tensorflow as tf
 
+from nvp_tf.runtime import few_passes
+
 # Two devices, for tests of replicas. Not possible any more once TensorFlow has initialised.
 [cpu] = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+few_passes()
 
 
 def pytest_sessionfinish(session):

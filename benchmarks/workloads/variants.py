@@ -13,15 +13,15 @@ from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.markdown import table
 from nvp_tf.runs.run_dir import RunDir
 
-# Of each preset what is changed, the name that the runs have; {} is the first, that the others are compared with.
+# Of each preset what is changed, the name that the runs have; the others are compared with the first.
 VARIANTS = {
     "realnvp_fashion_mnist": {
-        "packed": {},
-        "masked": {"model.flow.checkerboard": "masked"},
+        "packed": {"train.network_dtype": "bfloat16"},
+        "masked": {"model.flow.checkerboard": "masked", "train.network_dtype": "bfloat16"},
         "float32": {"train.network_dtype": "float32"},
         "masked_float32": {"model.flow.checkerboard": "masked", "train.network_dtype": "float32"},
     },
-    "realnvp_digits": {"plain": {}, "bfloat16": {"train.network_dtype": "bfloat16"}},
+    "realnvp_digits": {"plain": {"train.network_dtype": "float32"}, "bfloat16": {"train.network_dtype": "bfloat16"}},
 }
 TIMED = {"masked_float32"}  # and not trained
 STEPS = {"realnvp_fashion_mnist": 1500, "realnvp_digits": 900}

@@ -15,6 +15,7 @@ from nvp_tf import cli
 from nvp_tf.config.presets.registry import PRESETS, get_preset
 from nvp_tf.config.schema import Config, DataConfig, PixelsConfig
 from nvp_tf.errors import UserError
+from nvp_tf.runs.run_dir import RunDir
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("preset", None, sorted(PRESETS), "What to train; needed for a new run.")
@@ -38,16 +39,16 @@ def main() -> dict[str, Any]:
     for flag in ("dataset", "data_dir", "columns", "set"):
         if FLAGS[flag].value and not FLAGS.preset:
             raise UserError(f"--{flag} needs --preset: without one the config in {FLAGS.run_dir} is used as it is")
-    config = preset_config() if FLAGS.preset else None
+    run = RunDir(FLAGS.run_dir)
+    config = preset_config() if FLAGS.preset else run.config
     cli.quiet_tensorflow()
     from nvp_tf.data.registry import load_dataset
-    from nvp_tf.runs.run_dir import RunDir
+    from nvp_tf.training.choices import set_threads
     from nvp_tf.training.distributed.strategies import make_strategy
     from nvp_tf.training.train import train
 
+    set_threads(config.override([s for s in FLAGS.set if s.startswith("train.threads=")]), run)
     strategy = make_strategy(FLAGS.strategy, FLAGS.worker_timeout)
-    if config is None:
-        config = RunDir(FLAGS.run_dir).config
     dataset = load_dataset(config.data, levels_asked_for(config) if FLAGS.preset else config.model.event.levels)
     if FLAGS.preset:
         config = config.for_data(config.data, dataset.event).override(model_and_train_keys())

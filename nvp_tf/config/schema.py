@@ -203,6 +203,7 @@ class TrainConfig(Section):
     """One training run. Every random number comes from `seed`, the step and the example's index.
 
     A config.json may lack keys of this section: they have their defaults. None of them says what weights mean.
+    What is open, `network_dtype` "auto" and `threads` 0, is chosen when a run begins, and config.json then says it.
     """
 
     complete: ClassVar[bool] = False
@@ -212,7 +213,8 @@ class TrainConfig(Section):
     schedule: str = choice("constant", "constant", "cosine")  # cosine: to 0 at the last step
     warmup_steps: int = number(0, 0)
     clip_norm: float = number(100.0, 0.0)  # global norm of the gradient of nats per example; 0: off
-    network_dtype: str = choice("float32", "float32", "bfloat16")  # of networks; a run is loaded in float32
+    network_dtype: str = choice("float32", "float32", "bfloat16", "auto")  # of networks; a run is loaded in float32
+    threads: int = number(0, 0, 1024)  # of one operation on the CPU; 0: chosen when the run begins
     l2: float = number(0.0, 0.0)  # times the sum of squares of the weight-norm scales
     ema_decay: float = number(0.0, 0.0, 0.99999)  # 0: off
     evaluate_every: int = number(500, 1)  # steps; a checkpoint is written then, too
@@ -295,6 +297,13 @@ class Config(Section):
         if data.name == "table" and event.columns:
             data = dataclasses.replace(data, columns=event.columns)
         return dataclasses.replace(self, model=model, data=data)
+
+    def settled_by(self, other: "Config") -> "Config":
+        """A copy that has `other`'s choice of what is open here."""
+        mine, others = self.train, other.train
+        dtype = others.network_dtype if mine.network_dtype == "auto" else mine.network_dtype
+        train = dataclasses.replace(mine, network_dtype=dtype, threads=mine.threads or others.threads)
+        return dataclasses.replace(self, train=train)
 
     def differences(self, other: "Config") -> list[str]:
         """One "key: mine != other's" a difference. Where the data lies, how a run is saved and what memory it

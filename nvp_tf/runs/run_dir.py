@@ -60,8 +60,8 @@ class RunDir:
           UserError: another config is there, or files that are not of a run.
         """
         run = cls(path)
-        if run._config_file.exists():
-            differences = run.config.differences(config)
+        if run.begun:
+            differences = run.config.differences(config.settled_by(run.config))
             if differences:
                 raise UserError(
                     f"{path} holds a run of another config ({'; '.join(differences)}): choose another run_dir"
@@ -90,13 +90,18 @@ class RunDir:
             self._remove_leftovers()
             yield
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run, with its config at least."""
+        return self._config_file.is_file()
+
     def checkpoints(self, keep: int = 2) -> Checkpoints:
         return Checkpoints(self.path / "checkpoints", keep)
 
     @property
     def config(self) -> Config:
         """The run's config. Raises UserError where there is none, or one that cannot be read."""
-        if not self._config_file.is_file():
+        if not self.begun:
             raise UserError(f"{self.path} is not a run: it has no config.json")
         try:
             return Config.from_json(self._config_file.read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """Training: a config and a data set in, a run's folder out, through whatever happens on the way."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from nvp_tf.data.split import DataSet
 from nvp_tf.errors import UserError
 from nvp_tf.runs.opened import check_fits
 from nvp_tf.runs.run_dir import RunDir
+from nvp_tf.runtime import threads
+from nvp_tf.training.choices import chosen
 from nvp_tf.training.distributed.strategies import make_strategy
 from nvp_tf.training.distributed.workers import Workers
 from nvp_tf.training.loop import Training
@@ -56,12 +59,27 @@ def train(
     workers = Workers(strategy)
     with workers.noticed():
         _check_same(config, dataset, workers)
+        config = Config.from_json(workers.from_chief(lambda: _settled(config, RunDir(run_dir)).to_json()))
         if not workers.chief:
             return Training(config, dataset, RunDir(run_dir), strategy, workers, progress).fit()
         check_columns(dataset)
         run = RunDir.create(run_dir, config)
         with run.locked():
             return Training(config, dataset, run, strategy, workers, progress).fit()
+
+
+def _settled(config: Config, run: RunDir) -> Config:
+    """What the run has chosen, or a new one chooses."""
+    if not run.begun:
+        return chosen(config)
+    config = config.settled_by(run.config)
+    if config.train.threads not in (0, threads()):
+        print(
+            f"this process has {threads()} threads for an operation and the run {config.train.threads}: it goes on "
+            "to rounding, not to the bit",
+            file=sys.stderr,
+        )
+    return config
 
 
 def _check_same(config: Config, dataset: DataSet, workers: Workers) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import randomize
-from commands import ROOT
+from commands import ENVIRONMENT, ROOT
 
 from benchmarks import peers
 from benchmarks.workloads import curvature, two_moons
@@ -61,7 +61,7 @@ def test_the_torch_model_is_ours(name, tmp_path):
     arrays = {f"weight_{i}": weight.numpy() for i, weight in enumerate(flow.weights)}
     np.savez(tmp_path / "given.npz", x=x, noise=noise, **arrays)
     line = [peers.PYTHON, "-P", "-c", IN_TORCH, config.to_json(), tmp_path / "given.npz"]
-    found = json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
+    found = json.loads(subprocess.run(line, check=True, capture_output=True, text=True, env=ENVIRONMENT).stdout)
     height, width, channels = flow.event_shape
     assert found["count"] == len(arrays) and found["back"] < 1e-9 and found["samples"] == [7, channels, height, width]
     assert found["parameters"] == flow.parameters

@@ -18,7 +18,7 @@ def _preset(dataset: str, side: int, published: Published, scales: int, blocks: 
         flow=RealNVPConfig(scales=scales, couplings=3, filters=filters, blocks=blocks, epsilon=1e-6),
         pixels=PixelsConfig(alpha=0.05),
     )
-    train = TrainConfig(steps=_STEPS[side], batch_size=64, l2=5e-5, evaluate_every=2000)
+    train = TrainConfig(steps=_STEPS[side], batch_size=64, l2=5e-5, network_dtype="auto", evaluate_every=2000)
     data = DataConfig(name=dataset, flips=True)
     return Preset(Config(model, data, train), f"thesis table 5.2, {dataset}, section 5.4", published=published)
 

@@ -25,7 +25,7 @@ def _photographs(side: int, data: DataConfig, filters: int, steps: int, batch_si
         data=data,
         train=TrainConfig(
             steps=steps, batch_size=batch_size, learning_rate=0.002, schedule="cosine", warmup_steps=200, l2=5e-5,
-            network_dtype="bfloat16", ema_decay=0.998, evaluate_every=every,
+            network_dtype="auto", ema_decay=0.998, evaluate_every=every,
         ),
     )  # fmt: skip
 
@@ -78,8 +78,8 @@ SMALL = {
             ),
             data=DataConfig(name="digits"),
             train=TrainConfig(
-                steps=900, learning_rate=0.002, schedule="cosine", warmup_steps=100, l2=5e-5, ema_decay=0.99,
-                evaluate_every=150,
+                steps=900, learning_rate=0.002, schedule="cosine", warmup_steps=100, l2=5e-5, network_dtype="auto",
+                ema_decay=0.99, evaluate_every=150,
             ),
         ),
         source="thesis section 5.3, two scales of 32 and 64 maps",
@@ -118,7 +118,7 @@ SMALL = {
             ),
             data=DataConfig(name="fashion_mnist", flips=True),
             train=TrainConfig(
-                steps=7500, learning_rate=0.01, schedule="cosine", warmup_steps=200, l2=5e-5, network_dtype="bfloat16",
+                steps=7500, learning_rate=0.01, schedule="cosine", warmup_steps=200, l2=5e-5, network_dtype="auto",
                 ema_decay=0.999, evaluate_every=750,
             ),
         ),

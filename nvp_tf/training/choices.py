@@ -1,0 +1,83 @@
+"""What a run chooses when it begins, where its config leaves it open: by its sizes, or else by a clock.
+
+The choice is written into the run's config.json, so that it goes on by it on whatever machine.
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from nvp_tf import runtime
+from nvp_tf.config.schema import Config, ModelConfig, RealNVPConfig
+from nvp_tf.models.build import build
+from nvp_tf.runs.run_dir import RunDir
+
+_SHORT = 200  # steps: of fewer the clock takes as long as it could save
+_FASTER = 1.1  # that bfloat16 must be, to be worth its rounding
+_SECONDS = 1.0
+
+
+def set_threads(config: Config, run: RunDir) -> None:
+    """Before TensorFlow computes: the threads of an operation that the run has, or that a new one is to have.
+
+    A step of a Real NVP goes through its graph on two ways at once, gradients of inputs and of weights, and its
+    convolutions are small: one thread each is quicker than two for both. All else has TensorFlow's own threads.
+    """
+    on_two_ways = isinstance(config.model.flow, RealNVPConfig) and not tf.config.list_physical_devices("GPU")
+    open_choice = max(1, runtime.cores() // 2) if on_two_ways else runtime.cores()
+    threads = config.train.threads or (run.config.train.threads if run.begun else open_choice)
+    if threads:  # a run of before has none
+        runtime.set_threads(threads)
+
+
+def chosen(config: Config) -> Config:
+    """A copy that leaves nothing open. What bfloat16 is tried on is the model's first scale, with as little as it can
+    have.
+
+    `train.threads` are those that this process has. `train.network_dtype` is bfloat16 where a step of the couplings is
+    faster in it on this machine; of vectors, of NICE and of a few steps it is float32 without a look.
+    """
+    train = dataclasses.replace(config.train, threads=config.train.threads or runtime.threads())
+    if train.network_dtype == "auto":
+        train = dataclasses.replace(train, network_dtype=_network_dtype(config))
+    return dataclasses.replace(config, train=train)
+
+
+def _network_dtype(config: Config) -> str:
+    flow, steps = config.model.flow, config.train.steps
+    if not isinstance(flow, RealNVPConfig) or steps < _SHORT:
+        return "float32"
+    small = dataclasses.replace(flow, scales=1, couplings=1, blocks=min(1, flow.blocks))
+    model, batch = dataclasses.replace(config.model, flow=small), config.train.batch_size
+    seconds = _seconds({dtype: _step(model, dtype, batch) for dtype in ("float32", "bfloat16")})
+    return "bfloat16" if seconds["float32"] > _FASTER * seconds["bfloat16"] else "float32"
+
+
+def _step(model: ModelConfig, dtype: str, batch: int) -> Callable[[], tf.Tensor]:
+    """A gradient of the model: a function of nothing that computes it."""
+    flow = build(model, network_dtype=dtype)
+    x = tf.zeros((batch, *model.event_shape), flow.event.dtype)
+
+    def gradient(x: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_mean(flow.log_prob(x, training=True))
+        return tf.linalg.global_norm(tape.gradient(loss, [v.value for v in flow.trainable_variables]))
+
+    return functools.partial(tf.function(gradient, autograph=False), x)
+
+
+def _seconds(steps: dict[str, Callable[[], tf.Tensor]]) -> dict[str, float]:
+    """The best time of each, taken in turn."""
+    for step in steps.values():
+        step().numpy()
+    best = dict.fromkeys(steps, float("inf"))
+    end = time.perf_counter() + _SECONDS
+    while time.perf_counter() < end:
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step().numpy()
+            best[name] = min(best[name], time.perf_counter() - began)
+    return best
