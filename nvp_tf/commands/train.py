@@ -15,7 +15,6 @@ from nvp_tf import cli
 from nvp_tf.config.presets.registry import PRESETS, get_preset
 from nvp_tf.config.schema import Config, DataConfig, PixelsConfig
 from nvp_tf.errors import UserError
-from nvp_tf.runs.run_dir import RunDir
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("preset", None, sorted(PRESETS), "What to train; needed for a new run.")
@@ -39,6 +38,8 @@ def main() -> dict[str, Any]:
     for flag in ("dataset", "data_dir", "columns", "set"):
         if FLAGS[flag].value and not FLAGS.preset:
             raise UserError(f"--{flag} needs --preset: without one the config in {FLAGS.run_dir} is used as it is")
+    from nvp_tf.runs.run_dir import RunDir  # it takes NumPy, and --help takes none
+
     run = RunDir(FLAGS.run_dir)
     config = preset_config() if FLAGS.preset else run.config
     cli.quiet_tensorflow()

@@ -5,6 +5,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,15 @@ def export(
     def fill(partial: Path) -> dict[str, Any]:
         signatures = Signatures(flow, reference)
         signatures.save(partial)
-        figures = _model(flow, reference) | gate.check(flow, reference, partial, examples)
-        if tflite:
-            from nvp_tf.exporting import lite, lite_gate  # they load the quantizer
+        with ThreadPoolExecutor() as beside:  # a process that is waited for, which takes as long as the other files
+            asked = beside.submit(gate.answers_of, partial, examples, flow.event)
+            if tflite:
+                from nvp_tf.exporting import lite, lite_gate  # they load the quantizer
 
-            single = flow.in_single_precision()
-            files = lite.write(signatures if single is flow else Signatures(single, reference), partial, halves)
+                single = flow.in_single_precision()
+                files = lite.write(signatures if single is flow else Signatures(single, reference), partial, halves)
+            figures = _model(flow, reference) | gate.check(flow, reference, asked.result(), examples)
+        if tflite:
             x = np.asarray(examples, single.event.dtype)
             figures["tflite"] = lite_gate.check(single, reference, partial, x, files)
             if flow.event.is_image:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -26,12 +26,21 @@ _ROUNDING = 1e-3  # of `Foreign.unusualness`: so many nats, or by itself
 VECTOR_ROUND_TRIP_BOUND = 1e-4  # in the unit of x, or in deviations of what is standardized; integers must come back
 
 
-def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -> dict[str, Any]:
-    """What every signature of the SavedModel in folder `model` answers, in a process without this package.
+Answered: TypeAlias = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+def answers_of(model: Path, x: np.ndarray, event: Event) -> Answered:
+    """What a process without this package says of the SavedModel in folder `model`, and what its signatures answer."""
+    foreign = {"nvp_tf", "tensorflow_probability", "tf_keras"}
+    return ask(client.__file__, model, x, asked(QUESTIONS, event), "the SavedModel", foreign)
+
+
+def check(flow: Flow, reference: Reference, answered: Answered, examples: np.ndarray) -> dict[str, Any]:
+    """Holds what the signatures answered against the flow.
 
     Args:
       flow, reference: what the signatures were made of.
-      model: the SavedModel's folder.
+      answered: `answers_of` the examples.
       examples: held-out [n, *event_shape].
 
     Returns:
@@ -44,7 +53,7 @@ def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -
       UserError: a difference above its bound, an answer of another shape, or that depends on the call.
     """
     x = np.asarray(examples)
-    told, answers = _ask(model, x, flow.event)
+    told, answers = answered
     name = flow.event.name
     live = flow.log_prob(x).numpy()
     scores = answers["log_prob/log_prob"]
@@ -85,9 +94,7 @@ def check(flow: Flow, reference: Reference, model: Path, examples: np.ndarray) -
     }
 
 
-def ask(
-    script: str, model: Path, x: np.ndarray, questions: list[dict], name: str, foreign: set[str]
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def ask(script: str, model: Path, x: np.ndarray, questions: list[dict], name: str, foreign: set[str]) -> Answered:
     """What a stranger says, and the arrays of its answers.
 
     Args:
@@ -129,11 +136,6 @@ def nats_bound(nats: float, live: np.ndarray) -> float:
     """`nats`, or 4 units in the last place of the largest float32 score where that is more."""
     finite = np.abs(live[np.isfinite(live)])
     return max(nats, 4 * float(np.spacing(np.float32(finite.max(initial=0)))))
-
-
-def _ask(model: Path, x: np.ndarray, event: Event) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    foreign = {"nvp_tf", "tensorflow_probability", "tf_keras"}
-    return ask(client.__file__, model, x, asked(QUESTIONS, event), "the SavedModel", foreign)
 
 
 def _check_the_rest(flow: Flow, reference: Reference, x: np.ndarray, answers: dict[str, np.ndarray]) -> None:

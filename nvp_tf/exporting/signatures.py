@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from nvp_tf.evaluation.reference import Reference
 from nvp_tf.exporting.weights import PackedWeights
+from nvp_tf.layers.sharing import WRITTEN_OUT, sharing
 from nvp_tf.models.flow import Flow, at_least_one
 from nvp_tf.models.objectives import bits_per_dim
 
@@ -47,17 +48,17 @@ class Signatures:
     """
 
     def __init__(self, flow: Flow, reference: Reference) -> None:
-        self.flow, self.reference = flow, reference
+        self.flow, self.reference = flow.fixed(), reference
         self.most_samples = max(1, MOST_VALUES // flow.dimensions)
         self.values = tf.TensorSpec((None, *flow.event.shape), flow.event.dtype, flow.event.name)
         self.latents = tf.TensorSpec((None, flow.dimensions), tf.float32, "latents")
         self.pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
         self.cell_centre = np.full(flow.event.shape, flow.CELL_CENTRE, np.float32)
-        self._weights = PackedWeights(flow.variables)
+        self._weights = PackedWeights(self.flow.variables)
         with_noise = [self.values, tf.TensorSpec(flow.event.shape)]
-        self.forward = traced(self._with_weights(flow.forward), with_noise)
-        self.entrywise = traced(self._with_weights(flow.entrywise), with_noise)
-        self.inverse = traced(self._with_weights(flow.inverse), [self.latents])
+        self.forward = traced(self._with_weights(self.flow.forward), with_noise)
+        self.entrywise = traced(self._with_weights(self.flow.entrywise), with_noise)
+        self.inverse = traced(self._with_weights(self.flow.inverse), [self.latents])
 
     def save(
         self, folder: str | Path, functions: dict[str, tf.types.experimental.PolymorphicFunction] | None = None
@@ -83,7 +84,7 @@ class Signatures:
 
     def _with_weights(self, function: Callable[..., Answer]) -> Callable[..., Answer]:
         def with_weights(*arguments: tf.Tensor) -> Answer:
-            with self._weights.in_place():
+            with self._weights.in_place(), sharing(WRITTEN_OUT):
                 return function(*arguments)
 
         return with_weights

@@ -138,6 +138,7 @@ class Coupling(Bijective):
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         return self._couple(y, "inverse", False)
 
+    @shared
     def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         kept, changed, log_det = self._parts(x, "forward", False)
         return self._merge(kept, changed), self._merge(tf.zeros_like(kept), log_det)

@@ -17,14 +17,18 @@ import tensorflow as tf
 from nvp_tf.layers.keras_private import handle
 from nvp_tf.layers.recompute import computed_again
 
-_sharing = contextvars.ContextVar("sharing", default=False)  # each replica has a thread of its own, as in recompute.py
+_sharing = contextvars.ContextVar("sharing", default="")  # each replica has a thread of its own, as in recompute.py
+CALLED, WRITTEN_OUT = "called", "written out"
 
 
 @contextlib.contextmanager
-def sharing(on: bool = True) -> Iterator[None]:
-    """A context, or a decorator, in which layers share graphs: those that stay in this process. One that is exported
-    has each layer's own, since converters do not know a call that must not be taken apart."""
-    token = _sharing.set(on)
+def sharing(how: str = CALLED) -> Iterator[None]:
+    """A context, or a decorator, in which layers share graphs.
+
+    how: CALLED where the graph stays in this process. WRITTEN_OUT in one that is exported, for answers alone: it is
+    traced as quickly, and whoever reads it may take the calls apart, as converters must. "" for each layer its own.
+    """
+    token = _sharing.set(how)
     try:
         yield
     finally:
@@ -41,30 +45,39 @@ def shared(method: Callable) -> Callable:
     @functools.wraps(method)
     def call(layer: keras.layers.Layer, x: tf.Tensor, *options: Hashable) -> Any:
         one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        if not (_sharing.get() and tf.inside_function() and one_replica):
+        how = _sharing.get()
+        if not (how and tf.inside_function() and one_replica):
             return method(layer, x, *options)
-        return _graph(layer, method, options)(layer, x)
+        return _graph(layer, method, options, how)(layer, x)
 
     return call
 
 
 class _Graph:
-    """A method as a function of the weights: of the trained ones by value, of the others by where they are kept."""
+    """A method as a function of the weights: of those that move by where they are kept, of the others by value."""
 
-    def __init__(self, layer: keras.layers.Layer, method: Callable, options: tuple) -> None:
-        self.layer, self.method, self.options = layer, method, options
+    def __init__(self, layer: keras.layers.Layer, method: Callable, options: tuple, how: str) -> None:
+        self.layer, self.method, self.options, self.how = layer, method, options, how
         # TensorFlow would else write each call out again.
-        self.function = tf.function(self._run, autograph=False, experimental_attributes={"_noinline": True})
+        attributes = {"_noinline": True} if how == CALLED else None
+        self.function = tf.function(self._run, autograph=False, experimental_attributes=attributes)
 
     def __call__(self, layer: keras.layers.Layer, x: tf.Tensor) -> Any:
-        trained = [tf.convert_to_tensor(variable.value) for variable in layer.trainable_variables]
-        return self.function(x, trained, [handle(variable) for variable in layer.non_trainable_variables])
+        still, moving = self._variables(layer)
+        values = [tf.convert_to_tensor(variable.value) for variable in still]
+        return self.function(x, values, [handle(variable) for variable in moving])
 
-    def _run(self, x: tf.Tensor, trained: list[tf.Tensor], handles: list[tf.Tensor]) -> Any:
-        moving = self.layer.non_trainable_variables
+    def _variables(self, layer: keras.layers.Layer) -> tuple[list[keras.Variable], list[keras.Variable]]:
+        """(those that stay as they are in a call, the others)."""
+        if self.how == WRITTEN_OUT:
+            return layer.variables, []
+        return layer.trainable_variables, layer.non_trainable_variables
+
+    def _run(self, x: tf.Tensor, given: list[tf.Tensor], handles: list[tf.Tensor]) -> Any:
+        still, moving = self._variables(self.layer)
         before = [_read(kept, variable) for kept, variable in zip(handles, moving, strict=True)]
-        values = [*zip(self.layer.trainable_variables, trained, strict=True), *zip(moving, before, strict=True)]
-        with sharing(False), keras.StatelessScope(values) as scope:
+        values = [*zip(still, given, strict=True), *zip(moving, before, strict=True)]
+        with sharing(""), keras.StatelessScope(values) as scope:
             results = self.method(self.layer, x, *self.options)
         for kept, variable, value in zip(handles, moving, before, strict=True):
             after = scope.get_current_value(variable)
@@ -84,10 +97,10 @@ def _read(kept: tf.Tensor, variable: keras.Variable) -> tf.Tensor:
 _graphs: weakref.WeakValueDictionary[tuple, _Graph] = weakref.WeakValueDictionary()
 
 
-def _graph(layer: keras.layers.Layer, method: Callable, options: tuple) -> _Graph:
+def _graph(layer: keras.layers.Layer, method: Callable, options: tuple, how: str) -> _Graph:
     config = json.dumps(_nameless(keras.saving.serialize_keras_object(layer)), sort_keys=True)
-    key = (method, options, computed_again(), config)
-    graph = _graphs.get(key) or _Graph(layer, method, options)
+    key = (method, options, how, computed_again(), config)
+    graph = _graphs.get(key) or _Graph(layer, method, options, how)
     _graphs[key] = vars(layer).setdefault("_graphs", {})[key] = graph
     return graph
 

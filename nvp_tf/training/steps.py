@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from nvp_tf.config.schema import Config, RealNVPConfig, VectorRealNVPConfig
-from nvp_tf.layers.sharing import sharing
+from nvp_tf.layers.sharing import CALLED, sharing
 from nvp_tf.training.state import TrainingState
 
 OPERATIONS = 2.5e9  # floating-point, of a call: 50 ms of two CPU cores, after which a signal is looked for
@@ -65,7 +65,8 @@ def steps_of_a_call(
       done, and float32 [size] losses and norms (`TrainingState.replica_step`), 0 for those that were not.
     """
 
-    @sharing(not calls.compiled)  # XLA must know each shape, and a call hides those that its gradient needs
+    # XLA must know each shape, and a call hides those that its gradient needs.
+    @sharing("" if calls.compiled else CALLED)
     def one(batches: dict[str, tf.Tensor], number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return state.replica_step({name: value[:, number] for name, value in batches.items()})
 

@@ -32,8 +32,8 @@ def test_layers():
 
 
 def test_parts_of_layers():
-    """The transforms of couplings are layers that are no bijections of their own."""
-    found = {type(part) for case in LAYERS.values() for part in parts(case.shared)}
+    """The transforms of couplings, and what networks are made of, are layers that are no bijections of their own."""
+    found = {type(part) for case in (LAYERS | NETWORKS).values() for part in parts(case.shared)}
     assert layer_classes(keras.layers.Layer) <= found
 
 

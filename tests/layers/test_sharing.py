@@ -5,19 +5,19 @@ import tensorflow as tf
 from cases import randomize
 
 from nvp_tf.config.schema import ModelConfig, PixelsConfig, RealNVPConfig
-from nvp_tf.layers.sharing import sharing
+from nvp_tf.layers.sharing import CALLED, sharing
 from nvp_tf.models.build import build
 
 X = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 2)).astype("uint8")
 
 
-def step(couplings, on):
+def step(couplings, how):
     """(log_prob, gradients, running statistics after it; how many functions the graph calls)."""
     flow_config = RealNVPConfig(scales=1, couplings=couplings, filters=3, blocks=1)
     flow = randomize(build(ModelConfig((4, 4, 2), flow_config, PixelsConfig())), spread=0.5)
 
     @tf.function(autograph=False)
-    @sharing(on)
+    @sharing(how)
     def both():
         with tf.GradientTape() as tape:
             log_prob = flow.log_prob(X, training=True)
@@ -29,7 +29,7 @@ def step(couplings, on):
 
 
 def test_each_has_its_own_weights_and_all_have_one_graph():
-    (plain, none), (found, few), (_, as_few) = step(3, False), step(3, True), step(1, True)
+    (plain, none), (found, few), (_, as_few) = step(3, ""), step(3, CALLED), step(1, CALLED)
     assert none == 0 < few == as_few
     for a, b in zip(plain, found, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4 * np.abs(a).max())

@@ -24,7 +24,7 @@ from nvp_tf.layers import masks
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import MLP, BatchNorm, ResidualBlock, ResidualConvNet, WeightNormConv2D
+from nvp_tf.layers.networks import MLP, BatchNorm, FixedConv2D, ResidualBlock, ResidualConvNet, WeightNormConv2D
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
@@ -201,6 +201,10 @@ NETWORKS = {
     "batch_norm_of_vectors": case(lambda: BatchNorm(**F64), (5,)),
     "residual_block": case(lambda: ResidualBlock(3, 0.9, **F64), (4, 4, 3)),
     "residual_net": case(lambda: ResidualConvNet(4, 2, 3, **F64), (4, 3, 2)),
+    "fixed_conv": case(lambda: FixedConv2D(3, 3, bias=True, **F64), (4, 4, 2)),
+    "fixed_block": case(lambda: ResidualBlock(3, 0.9, fixed=True, **F64), (4, 4, 3)),
+    "fixed_net": case(lambda: ResidualConvNet(4, 2, 3, fixed=True, **F64), (4, 3, 2)),
+    "fixed_net_without_blocks": case(lambda: ResidualConvNet(4, 0, 3, fixed=True, **F64), (4, 3, 2)),
     "residual_net_masked": case(lambda: ResidualConvNet(4, 1, 4, mask=BOARD, **F64), (4, 4, 2)),
 }
 
@@ -283,7 +287,7 @@ PRESET_PARAMETERS = {
 
 
 def has_convolutions(layer):
-    return any(isinstance(part, WeightNormConv2D) for part in parts(layer))
+    return any(isinstance(part, WeightNormConv2D | FixedConv2D) for part in parts(layer))
 
 
 def parts(layer):

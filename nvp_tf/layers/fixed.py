@@ -1,0 +1,46 @@
+"""Layers whose weights stay as they are: what is made of weights alone is made once, and not in each call."""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import keras
+
+from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.layers.networks import ResidualConvNet
+
+Layer = TypeVar("Layer", bound=keras.layers.Layer)
+
+
+def fixed(layer: Layer) -> Layer:
+    """A copy of a built layer that gives the same, to rounding, and cannot be trained: each `ResidualConvNet` in it is
+    a fixed one."""
+    copy: Layer = keras.saving.deserialize_keras_object(_fixed(keras.saving.serialize_keras_object(layer)))
+    for mine, other in zip(_parts(copy), _parts(layer), strict=True):
+        if isinstance(mine, ResidualConvNet) and not other.fixed:
+            mine.set_as(other)
+        else:
+            mine.set_weights(other.get_weights())
+    return copy
+
+
+def _fixed(config: Any) -> Any:
+    if isinstance(config, list):
+        return [_fixed(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: _fixed(part) for key, part in config.items()}
+    return config | {"fixed": True} if "fixed" in config and "blocks" in config else config
+
+
+def _parts(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """The networks, and every other layer of which no part is a layer."""
+    within: set[int] = set()
+    for part in all_layers(layer):
+        below = all_layers(part)
+        if id(part) in within:
+            continue
+        if isinstance(part, ResidualConvNet):
+            within |= {id(each) for each in below}
+            yield part
+        elif len(below) == 1:
+            yield part
