@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.autograph.experimental import do_not_convert
 
 from nvp_tf.data.array_names import choose, role
 from nvp_tf.data.npz_rows import Header
@@ -118,7 +119,7 @@ def _read(dataset: tf.data.Dataset, where: str) -> np.ndarray:
     if not isinstance(spec, tf.TensorSpec) or not spec.shape.rank:
         raise UserError(f"{where} is a Dataset of {spec}, expected images [h, w, c], vectors [d], or batches of them")
     several = isinstance(dataset.element_spec, tuple)
-    only = dataset.map(lambda *element: _at(element if several else element[0], path))
+    only = dataset.map(do_not_convert(lambda *element: _at(element if several else element[0], path)))
     begins = list(itertools.islice(only.as_numpy_iterator(), _READ_TWICE))
     elements = list(only.as_numpy_iterator())
     if not elements:

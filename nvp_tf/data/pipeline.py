@@ -15,6 +15,7 @@ from nvp_tf.errors import UserError
 _SHUFFLE = (16, 17, 18)  # Streams of random_integers, one a word of an epoch's key.
 _NOISE = 19
 _AHEAD = 2  # Batches prepared before they are asked for.
+_as_it_is = tf.autograph.experimental.do_not_convert  # nothing needs it, and it takes longer than all the rest
 
 
 def training_batches(split: Split, batch_size: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
@@ -36,7 +37,8 @@ def training_batches(split: Split, batch_size: int, seed: int, start_step: int =
     """
     steps = tf.data.Dataset.counter(start=start_step)
     batches = _batches(split, batch_size, seed, steps, 1, range(batch_size))
-    return batches.map(lambda batch: {name: value[:, 0] for name, value in batch.items()}).prefetch(_AHEAD)
+    firsts = _as_it_is(lambda batch: {name: value[:, 0] for name, value in batch.items()})
+    return batches.map(firsts).prefetch(_AHEAD)
 
 
 def training_calls(
@@ -82,6 +84,7 @@ def _batches(
     check_batch_size(split, batch_size)
     first, count = int(rows[0]), len(rows)
 
+    @_as_it_is
     def batches(start: tf.Tensor) -> dict[str, tf.Tensor]:
         step = start + tf.range(steps, dtype=tf.int64)
         number = tf.reshape(step * batch_size + tf.range(first, first + count, dtype=tf.int64)[:, None], [-1])
@@ -135,7 +138,8 @@ def evaluation_batches(
             raise UserError(f"{name} is {value}, expected at least 1")
     size = split.size if limit is None else min(limit, split.size)
     numbers = tf.data.Dataset.range(size).batch(batch_size).shard(share[1], share[0])
-    return numbers.map(lambda i: split.read(i, _pairs(0, i)), num_parallel_calls=_AHEAD).prefetch(_AHEAD)
+    read = _as_it_is(lambda i: split.read(i, _pairs(0, i)))
+    return numbers.map(read, num_parallel_calls=_AHEAD).prefetch(_AHEAD)
 
 
 def _shuffled(number: tf.Tensor, size: int, seed: int) -> tf.Tensor:
