@@ -202,7 +202,7 @@ def test_fresh_after_a_weight_update_in_the_same_graph(make):
 
 
 @EVERY_MAKER
-@EAGER_AND_GRAPH
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])  # which makes it control flow
 def test_a_value_is_not_carried_into_or_out_of_control_flow(make, wrap):
     case = TINY
     flow = case.make(seed=1)
