@@ -2,7 +2,7 @@
 
 python bin/benchmark.py serving --run_dir=runs/fashion --model=saved_models/fashion --markdown=docs/performance.md
 python bin/benchmark.py two_moons --against=torch
-python bin/benchmark.py --against=torch  # every model
+python bin/benchmark.py all --folder=runs/benchmark --run_dir=runs/fashion --model=saved_models/fashion
 python bin/benchmark.py --list
 """
 
@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-from benchmarks import registry, report
+from benchmarks import everything, registry, report
 from nvp_tf.errors import UserError
 from nvp_tf.files import write_text
 
@@ -21,6 +21,10 @@ flags.DEFINE_bool("list", False, "List the workloads.")
 flags.DEFINE_string("out", None, "A file for the JSON, which is also printed.")
 flags.DEFINE_string(
     "markdown", None, "A page whose section of this workload is written anew; such as docs/performance.md."
+)
+
+flags.DEFINE_string(
+    "folder", None, "Of all: where results are kept, by commit, so that it goes on where it stopped; and its own runs."
 )
 
 # Of single workloads; one that does not take an option says so.
@@ -41,19 +45,25 @@ def main(name=None):
         for workload in registry.names():
             print(f"{workload:18} {registry.summary(workload)}", file=sys.stderr)
         return {"workloads": registry.names()}
-    if name:
-        result = measured(name)
-    elif FLAGS.against:
-        result = {workload: measured(workload) for workload in registry.names() if registry.takes(workload, "against")}
-    else:
-        raise UserError("expected a workload's name; `bin/benchmark.py --list` shows them")
+    if name is None:
+        raise UserError("expected a workload's name, or all; `bin/benchmark.py --list` shows them")
+    options = {option: FLAGS[option].value for option in OPTIONS if FLAGS[option].present}
+    result = _all(options) if name == "all" else measured(name, options)
     if FLAGS.out:
         write_text(FLAGS.out, json.dumps(result, indent=2) + "\n")
     return result
 
 
-def measured(name):
-    options = {option: FLAGS[option].value for option in OPTIONS if FLAGS[option].present}
+def _all(options):
+    missing = [
+        option for option in ("folder", "run_dir", "model") if not (options | {"folder": FLAGS.folder}).get(option)
+    ]
+    if missing:
+        raise UserError(f"all needs --{missing[0]}")
+    return everything.run(options | {"folder": FLAGS.folder}, measured, lambda line: print(line, file=sys.stderr))
+
+
+def measured(name, options):
     workload = registry.load(name, options)
     result = workload.run(**options, say=lambda line: print(f"{name}: {line}", file=sys.stderr))
     if FLAGS.markdown:

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.process import ROOT
+
 
 def describe(packages, pythons=(sys.executable,)) -> dict:
-    """The processor, its cores, memory and the versions of packages.
+    """The processor, its cores, memory, the code's commit and the versions of packages.
 
     Args:
       packages: their names; what is nowhere is left out.
@@ -26,8 +28,19 @@ def describe(packages, pythons=(sys.executable,)) -> dict:
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": memory,
         "system": f"{platform.system()} {platform.release()}",
+        "code": code(),
         "versions": {"python": platform.python_version()} | _versions(packages, pythons),
     }
+
+
+def code() -> str | None:
+    """The last commit that changed what is measured, with "+" where it has changed since; None without a checkout."""
+    said = [
+        subprocess.run(["git", "-C", str(ROOT), *words, "--", "nvp_tf", "benchmarks"], capture_output=True, text=True)
+        for words in (("log", "-1", "--format=%h"), ("status", "--porcelain", "--untracked-files=no"))
+    ]
+    commit, changes = (one.stdout.strip() for one in said)
+    return commit + "+" * bool(changes) if commit else None
 
 
 def _versions(packages, pythons):

@@ -45,7 +45,8 @@ def machine(about, others) -> str:
     """One paragraph: of `machine.describe`, and the share of the processor that other processes used."""
     return (
         f"{about['processor']} ({', '.join(about['extensions']) or 'no vector extensions'}), {about['cores']} cores, "
-        f"{about['memory_bytes'] / 2**30:.0f} GB; {about['system']}; {versions(about)}. "
+        f"{about['memory_bytes'] / 2**30:.0f} GB; {about['system']}; {versions(about)}; this project's commit "
+        f"{about['code']}. "
         f"Other processes used {100 * others:.0f} % of the cores meanwhile."
     )
 

@@ -11,7 +11,7 @@ from commands import digits_run, error_line, figures, run
 from held_out import reference
 
 import nvp_tf
-from benchmarks import engines, peers, report
+from benchmarks import engines, everything, machine, peers, report
 from benchmarks.against import Target
 from benchmarks.contenders import model
 from benchmarks.model_speed import ModelSpeed
@@ -123,6 +123,28 @@ def test_a_step_of_training_takes_three_times_the_operations(preset):
     of_a_step = sum(trained["flop"]) / trained["steps"]
     assert 2.5 * sum(found["encode"]["flop"]) < of_a_step <= 3 * sum(found["encode"]["flop"])
     assert len(trained["answer"]) == trained["steps"] and (trained["answer"] != call()["answer"]).all()
+
+
+def test_all_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    given, seen, told, room = {"folder": str(tmp_path), "run_dir": "a run", "model": "an export"}, [], [], 3
+
+    def measured(name, options):
+        if len(seen) == room:
+            raise KeyboardInterrupt
+        seen.append(everything.key(name, options))
+        return {"workload": name}
+
+    monkeypatch.setattr(machine, "code", lambda: "abc")
+    with pytest.raises(KeyboardInterrupt):
+        everything.run(given, measured, told.append)
+    room = None
+    results = everything.run(given, measured, told.append)
+    assert seen == [everything.key(*part) for part in everything.parts(given)] and set(results) == set(seen)
+    assert {"digits", "digits torch", "serving"} < set(seen)
+    assert [line for line in told if line.startswith(f"{len(seen) - 3} of {len(seen)} tables, some")]
+    monkeypatch.setattr(machine, "code", lambda: "abc+")
+    with pytest.raises(UserError, match=r"commit is abc\+, expected one without changes"):
+        everything.run(given, measured, told.append)
 
 
 PEER = """
