@@ -298,18 +298,21 @@ class ResidualConvNet(keras.layers.Layer):
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         self.mask, self.fixed = None if mask is None else mask[..., :1], fixed
+        # In this order: a checkpoint has its variables in it.
         self.norm_in = BatchNorm(momentum, dtype=dtype)
-        self._normalizes_out = bool(blocks) or not fixed
-        if self._normalizes_out:
-            self.norm_out = BatchNorm(momentum, dtype=dtype)
-        self.blocks = [ResidualBlock(filters, momentum, fixed, dtype=dtype) for _ in range(blocks)]
         if fixed:
             self.conv_in = FixedConv2D(filters, 3, dtype=dtype)
             self.skip_in = FixedConv2D(filters, 1, bias=not blocks, dtype=dtype)
-            self.conv_out = FixedConv2D(outputs, 1, bias=True, dtype=dtype)
         else:
             self.conv_in = WeightNormConv2D(filters, 3, dtype=dtype)
             self.skip_in = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
+        self.blocks = [ResidualBlock(filters, momentum, fixed, dtype=dtype) for _ in range(blocks)]
+        self._normalizes_out = bool(blocks) or not fixed
+        if self._normalizes_out:
+            self.norm_out = BatchNorm(momentum, dtype=dtype)
+        if fixed:
+            self.conv_out = FixedConv2D(outputs, 1, bias=True, dtype=dtype)
+        else:
             self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, bias=True, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
