@@ -38,7 +38,7 @@ def training_batches(split: Split, batch_size: int, seed: int, start_step: int =
     steps = tf.data.Dataset.counter(start=start_step)
     batches = _batches(split, batch_size, seed, steps, 1, range(batch_size))
     firsts = _as_it_is(lambda batch: {name: value[:, 0] for name, value in batch.items()})
-    return batches.map(firsts).prefetch(_AHEAD)
+    return _ends_at_once(batches.map(firsts).prefetch(_AHEAD))
 
 
 def training_calls(
@@ -71,10 +71,12 @@ def training_calls(
     ]
     parts = [_batches(split, batch_size, seed, first_steps, steps, all_rows[replica]) for replica in mine]
     if len(parts) == 1:
-        return parts[0].prefetch(_AHEAD)
+        return _ends_at_once(parts[0].prefetch(_AHEAD))
     turns = tf.data.Dataset.range(len(parts)).repeat()
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-    return tf.data.Dataset.choose_from_datasets(parts, turns).apply(endless).prefetch(_AHEAD * len(parts))
+    return _ends_at_once(
+        tf.data.Dataset.choose_from_datasets(parts, turns).apply(endless).prefetch(_AHEAD * len(parts))
+    )
 
 
 def _batches(
@@ -139,7 +141,15 @@ def evaluation_batches(
     size = split.size if limit is None else min(limit, split.size)
     numbers = tf.data.Dataset.range(size).batch(batch_size).shard(share[1], share[0])
     read = _as_it_is(lambda i: split.read(i, _pairs(0, i)))
-    return numbers.map(read, num_parallel_calls=_AHEAD).prefetch(_AHEAD)
+    return _ends_at_once(numbers.map(read, num_parallel_calls=_AHEAD).prefetch(_AHEAD))
+
+
+def _ends_at_once(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Without the thread that tunes pipelines, which has nothing to tune here: every other time that an iterator goes,
+    TensorFlow waits for it to wake up, a minute once a run is long."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _shuffled(number: tf.Tensor, size: int, seed: int) -> tf.Tensor:

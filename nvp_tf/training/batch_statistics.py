@@ -15,6 +15,7 @@ from nvp_tf.data.split import Split
 from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.sharing import sharing
 from nvp_tf.models.flow import Flow
+from nvp_tf.training.distributed.strategies import distributed
 
 
 class BatchStatistics:
@@ -45,8 +46,8 @@ class BatchStatistics:
         strategy = strategy or tf.distribute.get_strategy()
         self.layers = [layer for layer in all_layers(flow) if hasattr(layer, "running_variance")]
         self.count = batches
-        self.batches = strategy.distribute_datasets_from_function(
-            lambda pipeline: training_calls(split, batch_size, seed, range(batches), 1, pipeline)
+        self.batches = distributed(
+            strategy, lambda pipeline: training_calls(split, batch_size, seed, range(batches), 1, pipeline)
         )
 
         @sharing()

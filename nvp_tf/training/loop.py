@@ -19,6 +19,7 @@ from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.runs.checkpoints import Progress
 from nvp_tf.runs.run_dir import RunDir
 from nvp_tf.training.batch_statistics import BatchStatistics
+from nvp_tf.training.distributed.strategies import distributed
 from nvp_tf.training.distributed.workers import Workers
 from nvp_tf.training.divergence import Diverged, Divergence, check_score, largest_log_det
 from nvp_tf.training.health import Health
@@ -148,8 +149,9 @@ class Training:
 
     def _batches(self, starts: list[int], size: int) -> tf.distribute.DistributedDataset:
         train = self.config.train
-        return self.strategy.distribute_datasets_from_function(
-            lambda pipeline: training_calls(self.dataset.train, train.batch_size, train.seed, starts, size, pipeline)
+        return distributed(
+            self.strategy,
+            lambda pipeline: training_calls(self.dataset.train, train.batch_size, train.seed, starts, size, pipeline),
         )
 
     def _blame(self, step: int, loss: float, norm: float) -> NoReturn:

@@ -120,3 +120,14 @@ def test_evaluation_covers_each_example_once_in_order(limit, sizes):
 def test_sizes_out_of_range(call, message):
     with pytest.raises(UserError, match=message):
         call()
+
+
+def test_no_pipeline_has_the_thread_that_its_end_is_waited_for():
+    split = numbered()
+    datasets = [
+        training_batches(split, 4, 0),
+        training_calls(split, 4, 0, [0, 1], 1),
+        training_calls(split, 4, 0, [0], 1, tf.distribute.InputContext(num_replicas_in_sync=2)),
+        evaluation_batches(split, 4),
+    ]
+    assert [dataset.options().autotune.enabled for dataset in datasets] == [False] * 4

@@ -4,6 +4,7 @@ import faulthandler
 import functools
 import signal
 import sys
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -28,6 +29,16 @@ def make_strategy(name: str, worker_timeout: float = 600.0) -> tf.distribute.Str
     if name == "multiworker":
         return _multiworker(worker_timeout)
     return _mirrored() if name == "mirrored" else tf.distribute.get_strategy()
+
+
+def distributed(
+    strategy: tf.distribute.Strategy, make: Callable[[tf.distribute.InputContext], tf.data.Dataset]
+) -> tf.distribute.DistributedDataset:
+    """`strategy.distribute_datasets_from_function(make)`. Without a GPU nothing is copied ahead: that would be one
+    iterator more, whose end TensorFlow waits for as `data/pipeline.py` says."""
+    ahead = bool(tf.config.list_physical_devices("GPU"))
+    options = tf.distribute.InputOptions(experimental_fetch_to_device=ahead)
+    return strategy.distribute_datasets_from_function(make, options)
 
 
 @functools.cache
