@@ -260,7 +260,7 @@ def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     def refuse(*arguments):
         raise UserError("as if it differed")
 
-    for where, broken in ((export.gate, "check"), (export, "Signatures")):
+    for where, broken in ((export.gate, "answers_of"), (export, "Signatures")):
         with monkeypatch.context() as patch, pytest.raises(UserError):
             patch.setattr(where, broken, refuse)
             export.export(flow, tmp_path / "model", x, known, tflite=False)
