@@ -9,7 +9,7 @@ from held_out import reference
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.registry import load_dataset
-from nvp_tf.exporting import export
+from nvp_tf.exporting.export import export
 from nvp_tf.models.build import build
 
 
