@@ -55,12 +55,11 @@ def main(name=None):
 
 
 def _all(options):
-    missing = [
-        option for option in ("folder", "run_dir", "model") if not (options | {"folder": FLAGS.folder}).get(option)
-    ]
-    if missing:
-        raise UserError(f"all needs --{missing[0]}")
-    return everything.run(options | {"folder": FLAGS.folder}, measured, lambda line: print(line, file=sys.stderr))
+    given = options | {"folder": FLAGS.folder}
+    for option in ("folder", "run_dir", "model"):
+        if not given.get(option):
+            raise UserError(f"all needs --{option}")
+    return everything.run(given, measured, lambda line: print(line, file=sys.stderr))
 
 
 def measured(name, options):

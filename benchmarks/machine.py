@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.process import ROOT
+from nvp_tf.runs.provenance import git
+from nvp_tf.runtime import cores
 
 
 def describe(packages, pythons=(sys.executable,)) -> dict:
@@ -25,7 +26,7 @@ def describe(packages, pythons=(sys.executable,)) -> dict:
     return {
         "processor": name[1] if name else platform.machine(),
         "extensions": [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags],
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "memory_bytes": memory,
         "system": f"{platform.system()} {platform.release()}",
         "code": code(),
@@ -35,11 +36,8 @@ def describe(packages, pythons=(sys.executable,)) -> dict:
 
 def code() -> str | None:
     """The last commit that changed what is measured, with "+" where it has changed since; None without a checkout."""
-    said = [
-        subprocess.run(["git", "-C", str(ROOT), *words, "--", "nvp_tf", "benchmarks"], capture_output=True, text=True)
-        for words in (("log", "-1", "--format=%h"), ("status", "--porcelain", "--untracked-files=no"))
-    ]
-    commit, changes = (one.stdout.strip() for one in said)
+    folders = ("--", "nvp_tf", "benchmarks")
+    commit, changes = git("log", "-1", "--format=%h", *folders), git("status", "--porcelain", "-uno", *folders)
     return commit + "+" * bool(changes) if commit else None
 
 

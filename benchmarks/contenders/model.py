@@ -16,7 +16,6 @@ def load(config, batch, train):
 
     from nvp_tf.config.schema import Config
     from nvp_tf.models.build import build
-    from nvp_tf.runs.run_dir import RunDir
     from nvp_tf.training import flop
     from nvp_tf.training.choices import set_threads
     from nvp_tf.training.state import TrainingState
@@ -41,7 +40,7 @@ def load(config, batch, train):
         return lambda: {"answer": tf.nest.flatten(graph(*arguments))[-1].numpy()} | about
 
     if train:
-        set_threads(config, RunDir("a new one"))
+        set_threads(config)
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=batch))
         state = TrainingState(config)
         state.start_average()

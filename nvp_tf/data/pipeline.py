@@ -145,8 +145,8 @@ def evaluation_batches(
 
 
 def _ends_at_once(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Without the thread that tunes pipelines, which has nothing to tune here: every other time that an iterator goes,
-    TensorFlow waits for it to wake up, a minute once a run is long."""
+    """Without the thread that tunes pipelines, which has nothing to tune here: now and then when an iterator goes,
+    TensorFlow waits for it to wake up, up to a minute once a run is long."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)

@@ -28,8 +28,9 @@ def _fixed(config: Any) -> Any:
         return [_fixed(part) for part in config]
     if not isinstance(config, dict):
         return config
-    config = {key: _fixed(part) for key, part in config.items()}
-    return config | {"fixed": True} if "fixed" in config and "blocks" in config else config
+    if config.get("class_name") == ResidualConvNet.__name__:
+        return config | {"config": config["config"] | {"fixed": True}}
+    return {key: _fixed(part) for key, part in config.items()}
 
 
 def _parts(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:

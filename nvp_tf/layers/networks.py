@@ -46,8 +46,32 @@ class MLP(keras.layers.Layer):
         return x
 
 
+class _Convolution(keras.layers.Layer):
+    """Convolution, stride 1, zero "SAME" padding, with the `kernel` of a subclass."""
+
+    kernel: tf.Tensor | keras.Variable
+    offset: keras.Variable
+
+    def __init__(self, filters: int, kernel_size: int, bias: bool, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.filters, self.kernel_size, self.bias = filters, kernel_size, bias
+
+    def get_config(self) -> dict[str, Any]:
+        mine = {name: getattr(self, name) for name in ("filters", "kernel_size", "bias")}
+        return super().get_config() | mine
+
+    def build(self, input_shape: BatchShape) -> None:
+        if self.bias:
+            self.offset = self.add_weight(name="offset", shape=(self.filters,), initializer="zeros")
+        self.built = True
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        y = tf.nn.conv2d(x, tf.cast(self.kernel, x.dtype), strides=1, padding="SAME")
+        return tf.nn.bias_add(y, tf.cast(self.offset, x.dtype)) if self.bias else y
+
+
 @keras.saving.register_keras_serializable("nvp_tf")
-class WeightNormConv2D(keras.layers.Layer):
+class WeightNormConv2D(_Convolution):
     """Convolution, stride 1, zero "SAME" padding, with kernel g * v / ||v||, a norm for each output channel.
 
     v ~ U(-a, a), a = sqrt(2 / channels); without `scale`, g is 1 and not learned. The kernel is made in float32
@@ -65,12 +89,11 @@ class WeightNormConv2D(keras.layers.Layer):
     def __init__(
         self, filters: int, kernel_size: int, scale: float | None = None, bias: bool = False, **kwargs: Any
     ) -> None:
-        super().__init__(autocast=False, **kwargs)
-        self.filters, self.kernel_size, self.scale, self.bias = filters, kernel_size, scale, bias
+        super().__init__(filters, kernel_size, bias, **kwargs)
+        self.scale = scale
 
     def get_config(self) -> dict[str, Any]:
-        mine = {name: getattr(self, name) for name in ("filters", "kernel_size", "scale", "bias")}
-        return super().get_config() | mine
+        return super().get_config() | {"scale": self.scale}
 
     def build(self, input_shape: BatchShape) -> None:
         channels, size = input_shape[-1], self.kernel_size
@@ -85,9 +108,7 @@ class WeightNormConv2D(keras.layers.Layer):
             norm = bound * (channels * size**2 / 3) ** 0.5
             initial = keras.initializers.Constant(self.scale * norm)
             self.magnitude = self.add_weight(name="magnitude", shape=(self.filters,), initializer=initial)
-        if self.bias:
-            self.offset = self.add_weight(name="offset", shape=(self.filters,), initializer="zeros")
-        self.built = True
+        super().build(input_shape)
 
     @property
     def kernel(self) -> tf.Tensor:
@@ -97,13 +118,9 @@ class WeightNormConv2D(keras.layers.Layer):
             scale = scale * self.magnitude
         return direction * scale
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        y = tf.nn.conv2d(x, tf.cast(self.kernel, x.dtype), strides=1, padding="SAME")
-        return tf.nn.bias_add(y, tf.cast(self.offset, x.dtype)) if self.bias else y
-
 
 @keras.saving.register_keras_serializable("nvp_tf")
-class FixedConv2D(keras.layers.Layer):
+class FixedConv2D(_Convolution):
     """The convolution that a `WeightNormConv2D` is while its weights stay as they are, and with it the batch
     normalization that follows:
 
@@ -114,23 +131,12 @@ class FixedConv2D(keras.layers.Layer):
     """
 
     def __init__(self, filters: int, kernel_size: int, bias: bool = False, **kwargs: Any) -> None:
-        super().__init__(autocast=False, **kwargs)
-        self.filters, self.kernel_size, self.bias = filters, kernel_size, bias
-
-    def get_config(self) -> dict[str, Any]:
-        mine = {name: getattr(self, name) for name in ("filters", "kernel_size", "bias")}
-        return super().get_config() | mine
+        super().__init__(filters, kernel_size, bias, **kwargs)
 
     def build(self, input_shape: BatchShape) -> None:
         size = self.kernel_size
         self.kernel = self.add_weight(name="kernel", shape=(size, size, input_shape[-1], self.filters))
-        if self.bias:
-            self.offset = self.add_weight(name="offset", shape=(self.filters,), initializer="zeros")
-        self.built = True
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        y = tf.nn.conv2d(x, tf.cast(self.kernel, x.dtype), strides=1, padding="SAME")
-        return tf.nn.bias_add(y, tf.cast(self.offset, x.dtype)) if self.bias else y
+        super().build(input_shape)
 
     def set_as(self, conv: WeightNormConv2D, norm: "BatchNorm | None" = None) -> None:
         """Becomes `norm(conv(x))`."""

@@ -15,12 +15,12 @@ def provenance() -> dict:
 
 
 def _commit() -> str | None:
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
     return commit and commit + "+" * bool(changes)
 
 
-def _git(*words: str) -> str | None:
-    """What git says; None where it says nothing, or is not there."""
+def git(*words: str) -> str | None:
+    """What git says of the checkout; None where it says nothing, or is not there."""
     try:
         said = subprocess.run(["git", "-C", str(_CHECKOUT), *words], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

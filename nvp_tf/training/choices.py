@@ -20,7 +20,7 @@ _FASTER = 1.1  # that bfloat16 must be, to be worth its rounding
 _SECONDS = 1.0
 
 
-def set_threads(config: Config, run: RunDir) -> None:
+def set_threads(config: Config, run: RunDir | None = None) -> None:
     """Before TensorFlow computes: the threads of an operation that the run has, or that a new one is to have.
 
     A step of a Real NVP goes through its graph on two ways at once, gradients of inputs and of weights, and its
@@ -28,7 +28,7 @@ def set_threads(config: Config, run: RunDir) -> None:
     """
     on_two_ways = isinstance(config.model.flow, RealNVPConfig) and not tf.config.list_physical_devices("GPU")
     open_choice = max(1, runtime.cores() // 2) if on_two_ways else runtime.cores()
-    threads = config.train.threads or (run.config.train.threads if run.begun else open_choice)
+    threads = config.train.threads or (run.config.train.threads if run and run.begun else open_choice)
     if threads:  # a run of before has none
         runtime.set_threads(threads)
 

@@ -20,6 +20,8 @@ from nvp_tf.exporting import export, lite, lite_client, lite_gate, weights
 from nvp_tf.exporting.export import Signatures
 from nvp_tf.exporting.half import in_half_precision
 from nvp_tf.exporting.page import fixed_batch
+from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.layers.networks import FixedConv2D
 from nvp_tf.models.build import build
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 
@@ -298,11 +300,19 @@ def test_a_layer_without_built_in_ops_is_named(saved, tmp_path):
         lite.write(signatures, tmp_path)
 
 
+def kernels(flow):
+    """Of its convolutions."""
+    return [layer.kernel.numpy() for layer in all_layers(flow) if isinstance(layer, FixedConv2D)]
+
+
 def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):
     flow, x, _ = saved["grey"]
     halves = in_half_precision(flow)
-    monkeypatch.setattr(weights, "_LARGE", 64)
     fixed = flow.fixed()
+    for before, after in zip(kernels(fixed), kernels(halves), strict=True):
+        np.testing.assert_array_equal(after, after.astype(np.float16))  # what LiteRT keeps of it is what there is
+        np.testing.assert_allclose(before, after, rtol=2**-8, atol=1e-6)
+    monkeypatch.setattr(weights, "_LARGE", 64)
     packed, exact = weights.PackedWeights(halves.variables), weights.PackedWeights(fixed.variables)
     assert [[v.dtype.name for v in p.packed] for p in (packed, exact)] == [["float32", "float16"], ["float32"]]
     live = halves.log_prob(x).numpy()
