@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from nvp_tf.layers.fixed_networks import FixedConv2D
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import FixedConv2D
 from nvp_tf.models.flow import Flow
 
 

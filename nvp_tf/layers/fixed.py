@@ -5,18 +5,24 @@ from typing import Any, TypeVar
 
 import keras
 
+from nvp_tf.layers.fixed_networks import FixedConvNet
 from nvp_tf.layers.keras_private import all_layers
 from nvp_tf.layers.networks import ResidualConvNet
 
+_FIXED = {
+    "class_name": FixedConvNet.__name__,
+    "module": FixedConvNet.__module__,
+    "registered_name": keras.saving.get_registered_name(FixedConvNet),
+}
 Layer = TypeVar("Layer", bound=keras.layers.Layer)
 
 
 def fixed(layer: Layer) -> Layer:
     """A copy of a built layer that gives the same, to rounding, and cannot be trained: each `ResidualConvNet` in it is
-    a fixed one."""
+    a `FixedConvNet`."""
     copy: Layer = keras.saving.deserialize_keras_object(_fixed(keras.saving.serialize_keras_object(layer)))
     for mine, other in zip(_parts(copy), _parts(layer), strict=True):
-        if isinstance(mine, ResidualConvNet) and not other.fixed:
+        if isinstance(other, ResidualConvNet):
             mine.set_as(other)
         else:
             mine.set_weights(other.get_weights())
@@ -29,7 +35,7 @@ def _fixed(config: Any) -> Any:
     if not isinstance(config, dict):
         return config
     if config.get("class_name") == ResidualConvNet.__name__:
-        return config | {"config": config["config"] | {"fixed": True}}
+        return config | _FIXED
     return {key: _fixed(part) for key, part in config.items()}
 
 
@@ -40,7 +46,7 @@ def _parts(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
         below = all_layers(part)
         if id(part) in within:
             continue
-        if isinstance(part, ResidualConvNet):
+        if isinstance(part, ResidualConvNet | FixedConvNet):
             within |= {id(each) for each in below}
             yield part
         elif len(below) == 1:

@@ -46,7 +46,7 @@ class MLP(keras.layers.Layer):
         return x
 
 
-class _Convolution(keras.layers.Layer):
+class Convolution(keras.layers.Layer):
     """Convolution, stride 1, zero "SAME" padding, with the `kernel` of a subclass."""
 
     kernel: tf.Tensor | keras.Variable
@@ -71,7 +71,7 @@ class _Convolution(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
-class WeightNormConv2D(_Convolution):
+class WeightNormConv2D(Convolution):
     """Convolution, stride 1, zero "SAME" padding, with kernel g * v / ||v||, a norm for each output channel.
 
     v ~ U(-a, a), a = sqrt(2 / channels); without `scale`, g is 1 and not learned. The kernel is made in float32
@@ -117,36 +117,6 @@ class WeightNormConv2D(_Convolution):
         if self.scale is not None:
             scale = scale * self.magnitude
         return direction * scale
-
-
-@keras.saving.register_keras_serializable("nvp_tf")
-class FixedConv2D(_Convolution):
-    """The convolution that a `WeightNormConv2D` is while its weights stay as they are, and with it the batch
-    normalization that follows:
-
-        (x * k) s + t = x * (k s) + t,    s = 1 / sqrt(variance + EPSILON),    t = beta - mean s
-
-    Args:
-      filters, kernel_size, bias: as in `keras.layers.Conv2D`.
-    """
-
-    def __init__(self, filters: int, kernel_size: int, bias: bool = False, **kwargs: Any) -> None:
-        super().__init__(filters, kernel_size, bias, **kwargs)
-
-    def build(self, input_shape: BatchShape) -> None:
-        size = self.kernel_size
-        self.kernel = self.add_weight(name="kernel", shape=(size, size, input_shape[-1], self.filters))
-        super().build(input_shape)
-
-    def set_as(self, conv: WeightNormConv2D, norm: "BatchNorm | None" = None) -> None:
-        """Becomes `norm(conv(x))`."""
-        kernel, offset = conv.kernel, conv.offset if conv.bias else 0.0
-        if norm is not None:
-            scale, shift = norm.scale_and_shift(norm.running_mean, norm.running_variance)
-            kernel, offset = kernel * scale, offset * scale + shift
-        self.kernel.assign(kernel)
-        if self.bias:
-            self.offset.assign(offset)
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
@@ -221,52 +191,34 @@ class BatchNorm(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("nvp_tf")
 class ResidualBlock(keras.layers.Layer):
-    """(h, out) -> (h', out'):  h' = h + conv3x3(relu(BN(conv3x3(relu(BN(h)))))),  out' = out + conv1x1(h').
+    """(h, out) -> (h', out'):  h' = h + conv3x3(relu(BN(conv3x3(relu(BN(h)))))),  out' = out + conv1x1(h')."""
 
-    fixed: as of `ResidualConvNet`.
-    """
-
-    def __init__(self, filters: int, momentum: float, fixed: bool = False, **kwargs: Any) -> None:
+    def __init__(self, filters: int, momentum: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
-        self.fixed = fixed
+        # In this order: a checkpoint has its variables in it.
         self.norm_1 = BatchNorm(momentum, dtype=dtype)
-        if fixed:
-            self.conv_1 = FixedConv2D(filters, 3, bias=True, dtype=dtype)
-            self.conv_2, self.skip = (FixedConv2D(filters, size, dtype=dtype) for size in (3, 1))
-        else:
-            self.conv_1 = WeightNormConv2D(filters, 3, dtype=dtype)
-            self.norm_2 = BatchNorm(momentum, dtype=dtype)
-            self.conv_2, self.skip = (WeightNormConv2D(filters, size, scale=0.5, dtype=dtype) for size in (3, 1))
+        self.conv_1 = WeightNormConv2D(filters, 3, dtype=dtype)
+        self.norm_2 = BatchNorm(momentum, dtype=dtype)
+        self.conv_2, self.skip = (WeightNormConv2D(filters, size, scale=0.5, dtype=dtype) for size in (3, 1))
 
     def get_config(self) -> dict[str, Any]:
-        mine = {"filters": self.conv_1.filters, "momentum": self.norm_1.momentum, "fixed": self.fixed}
-        return super().get_config() | mine
+        return super().get_config() | {"filters": self.conv_1.filters, "momentum": self.norm_1.momentum}
 
     def build(self, input_shape: BatchShape) -> None:
-        norms = [self.norm_1] if self.fixed else [self.norm_1, self.norm_2]
-        layers: list[keras.layers.Layer] = [*norms, self.conv_1, self.conv_2, self.skip]
+        layers: list[keras.layers.Layer] = [self.norm_1, self.norm_2, self.conv_1, self.conv_2, self.skip]
         for layer in layers:
             layer.build(input_shape)
         self.built = True
 
     @property
     def weight_scales(self) -> list[keras.Variable]:
-        return [] if self.fixed else [self.conv_2.magnitude, self.skip.magnitude]
+        return [self.conv_2.magnitude, self.skip.magnitude]
 
     def call(self, h: tf.Tensor, out: tf.Tensor | float = 0.0, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         r = self.conv_1(tf.nn.relu(self.norm_1(h, training=training)))
-        if not self.fixed:
-            r = self.norm_2(r, training=training)
-        h = h + self.conv_2(tf.nn.relu(r))
+        h = h + self.conv_2(tf.nn.relu(self.norm_2(r, training=training)))
         return h, out + self.skip(h)
-
-    def set_as(self, block: "ResidualBlock") -> None:
-        """Of a fixed one: becomes what `block` is."""
-        self.norm_1.set_weights(block.norm_1.get_weights())
-        self.conv_1.set_as(block.conv_1, block.norm_2)
-        self.conv_2.set_as(block.conv_2)
-        self.skip.set_as(block.skip)
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
@@ -287,8 +239,6 @@ class ResidualConvNet(keras.layers.Layer):
       outputs: channels of the result.
       momentum: of the running statistics.
       mask: [height, width, channels] bool, where the input is not zeroed; None for a dense input.
-      fixed: whether it is only to answer, its weights those of another one (`set_as`): kernels are then what weight
-        normalization makes of them, and hold the batch normalization that follows a convolution alone.
     """
 
     def __init__(
@@ -298,28 +248,18 @@ class ResidualConvNet(keras.layers.Layer):
         outputs: int,
         momentum: float = 0.9,
         mask: np.ndarray | None = None,
-        fixed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
-        self.mask, self.fixed = None if mask is None else mask[..., :1], fixed
+        self.mask = None if mask is None else mask[..., :1]
         # In this order: a checkpoint has its variables in it.
         self.norm_in = BatchNorm(momentum, dtype=dtype)
-        if fixed:
-            self.conv_in = FixedConv2D(filters, 3, dtype=dtype)
-            self.skip_in = FixedConv2D(filters, 1, bias=not blocks, dtype=dtype)
-        else:
-            self.conv_in = WeightNormConv2D(filters, 3, dtype=dtype)
-            self.skip_in = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
-        self.blocks = [ResidualBlock(filters, momentum, fixed, dtype=dtype) for _ in range(blocks)]
-        self._normalizes_out = bool(blocks) or not fixed
-        if self._normalizes_out:
-            self.norm_out = BatchNorm(momentum, dtype=dtype)
-        if fixed:
-            self.conv_out = FixedConv2D(outputs, 1, bias=True, dtype=dtype)
-        else:
-            self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, bias=True, dtype=dtype)
+        self.conv_in = WeightNormConv2D(filters, 3, dtype=dtype)
+        self.skip_in = WeightNormConv2D(filters, 1, scale=0.5, dtype=dtype)
+        self.blocks = [ResidualBlock(filters, momentum, dtype=dtype) for _ in range(blocks)]
+        self.norm_out = BatchNorm(momentum, dtype=dtype)
+        self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, bias=True, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -328,7 +268,6 @@ class ResidualConvNet(keras.layers.Layer):
             "outputs": self.conv_out.filters,
             "momentum": self.norm_in.momentum,
             "mask": None if self.mask is None else masks.pack(self.mask),
-            "fixed": self.fixed,
         }
 
     @classmethod
@@ -340,40 +279,26 @@ class ResidualConvNet(keras.layers.Layer):
         *image, channels = input_shape
         self.norm_in.build(input_shape)
         self.conv_in.build((*image, 2 * channels + (self.mask is not None)))
-        norms = [self.norm_out] if self._normalizes_out else []
-        layers: list[keras.layers.Layer] = [self.skip_in, *self.blocks, *norms, self.conv_out]
-        for layer in layers:
+        for layer in (self.skip_in, *self.blocks, self.norm_out, self.conv_out):
             layer.build((*image, self.conv_in.filters))
         self.built = True
 
     @property
     def weight_scales(self) -> list[keras.Variable]:
         in_blocks = [scale for block in self.blocks for scale in block.weight_scales]
-        return [] if self.fixed else [self.skip_in.magnitude, *in_blocks, self.conv_out.magnitude]
+        return [self.skip_in.magnitude, *in_blocks, self.conv_out.magnitude]
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if self.fixed and training:
-            raise ValueError(f"{self.name} is fixed, expected training=False")
-        u = self.norm_in(x, training=training)
-        parts = [u, -u]
-        if self.mask is not None:
-            mask = tf.broadcast_to(tf.constant(self.mask, u.dtype), [tf.shape(x)[0], *self.mask.shape])
-            parts = [2 * u, -2 * u, mask]
-        h = self.conv_in(tf.nn.relu(tf.concat(parts, axis=-1)))
+        h = self.conv_in(tf.nn.relu(signed_parts(self.norm_in(x, training=training), self.mask)))
         out = self.skip_in(h)
         for block in self.blocks:
             h, out = block(h, out, training=training)
-        if self._normalizes_out:
-            out = self.norm_out(out, training=training)
-        return self.conv_out(tf.nn.relu(out))
+        return self.conv_out(tf.nn.relu(self.norm_out(out, training=training)))
 
-    def set_as(self, network: "ResidualConvNet") -> None:
-        """Of a fixed one: becomes what `network` is."""
-        self.norm_in.set_weights(network.norm_in.get_weights())
-        self.conv_in.set_as(network.conv_in)
-        self.skip_in.set_as(network.skip_in, None if self.blocks else network.norm_out)
-        for block, other in zip(self.blocks, network.blocks, strict=True):
-            block.set_as(other)
-        if self._normalizes_out:
-            self.norm_out.set_weights(network.norm_out.get_weights())
-        self.conv_out.set_as(network.conv_out)
+
+def signed_parts(u: tf.Tensor, mask: np.ndarray | None) -> tf.Tensor:
+    """[u, -u] in channels; where half of u is zeros, twice that and the mask, [height, width, 1] bool."""
+    if mask is None:
+        return tf.concat([u, -u], axis=-1)
+    ones = tf.broadcast_to(tf.constant(mask, u.dtype), [tf.shape(u)[0], *mask.shape])
+    return tf.concat([2 * u, -2 * u, ones], axis=-1)

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
-from cases import MODELS, has_convolutions
+from cases import F64, MODELS, case, has_convolutions
+
+from nvp_tf.layers.fixed import fixed
+from nvp_tf.layers.networks import ResidualConvNet
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -17,3 +20,10 @@ def test_fixed(name):
     if has_convolutions(flow):
         with pytest.raises(ValueError, match="is fixed, expected training=False"):
             copy.log_prob(x, training=True)
+
+
+@pytest.mark.parametrize("blocks", range(4))
+def test_fixed_network(blocks):
+    """Which skips meet in one kernel depends on how many blocks there are."""
+    made = case(lambda: ResidualConvNet(4, blocks, 3, **F64), (4, 3, 2))
+    np.testing.assert_allclose(fixed(made.shared)(made.inputs()), made.shared(made.inputs()), rtol=1e-9, atol=1e-12)

@@ -20,8 +20,8 @@ from nvp_tf.exporting import export, lite, lite_client, lite_gate, weights
 from nvp_tf.exporting.export import Signatures
 from nvp_tf.exporting.half import in_half_precision
 from nvp_tf.exporting.page import fixed_batch
+from nvp_tf.layers.fixed_networks import FixedConv2D
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import FixedConv2D
 from nvp_tf.models.build import build
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 

@@ -23,8 +23,9 @@ from nvp_tf.flatness.bijective import Power, Radial
 from nvp_tf.layers import masks
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
+from nvp_tf.layers.fixed_networks import FixedBlock, FixedConv2D, FixedConvNet
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import MLP, BatchNorm, FixedConv2D, ResidualBlock, ResidualConvNet, WeightNormConv2D
+from nvp_tf.layers.networks import MLP, BatchNorm, ResidualBlock, ResidualConvNet, WeightNormConv2D
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
@@ -202,9 +203,10 @@ NETWORKS = {
     "residual_block": case(lambda: ResidualBlock(3, 0.9, **F64), (4, 4, 3)),
     "residual_net": case(lambda: ResidualConvNet(4, 2, 3, **F64), (4, 3, 2)),
     "fixed_conv": case(lambda: FixedConv2D(3, 3, bias=True, **F64), (4, 4, 2)),
-    "fixed_block": case(lambda: ResidualBlock(3, 0.9, fixed=True, **F64), (4, 4, 3)),
-    "fixed_net": case(lambda: ResidualConvNet(4, 2, 3, fixed=True, **F64), (4, 3, 2)),
-    "fixed_net_without_blocks": case(lambda: ResidualConvNet(4, 0, 3, fixed=True, **F64), (4, 3, 2)),
+    "fixed_block": case(lambda: FixedBlock(3, 0.9, last=False, **F64), (4, 4, 3)),
+    "fixed_last_block": case(lambda: FixedBlock(3, 0.9, last=True, **F64), (4, 4, 3)),
+    "fixed_net": case(lambda: FixedConvNet(4, 2, 3, **F64), (4, 3, 2)),
+    "fixed_net_without_blocks": case(lambda: FixedConvNet(4, 0, 3, **F64), (4, 3, 2)),
     "residual_net_masked": case(lambda: ResidualConvNet(4, 1, 4, mask=BOARD, **F64), (4, 4, 2)),
 }
 
