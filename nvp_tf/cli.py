@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from nvp_tf.errors import ResumeLater, UserError, WorkerLost
 from nvp_tf.files import json_text
-from nvp_tf.runtime import few_passes
+from nvp_tf.runtime import few_passes, uncollected
 
 _NOT_FOR_KERAS = ("matplotlib", "sklearn")
 
@@ -60,7 +60,7 @@ def quiet_tensorflow() -> None:
     hidden: dict[str, Any] = {name: None for name in _NOT_FOR_KERAS if name not in sys.modules}
     sys.modules.update(hidden)  # as if they were not installed
     try:
-        with silence():
+        with silence(), uncollected():
             few_passes()  # looks for GPUs, and says at length that there are none
     finally:
         for name in hidden:
