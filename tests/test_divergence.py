@@ -147,12 +147,12 @@ def test_a_bad_score_is_not_kept(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(RunDir, "write_score", lambda *_: None)
     saved = []
-    monkeypatch.setattr(RunDir, "save_flow", lambda self, flow, which, save=RunDir.save_flow: (
-        saved.append(which), save(self, flow, which)))  # fmt: skip
+    monkeypatch.setattr(RunDir, "save_flow", lambda self, flow, best, save=RunDir.save_flow: (
+        saved.append(best), save(self, flow, best)))  # fmt: skip
     data = from_arrays(np.random.RandomState(0).randn(40, 3).astype(np.float32))
     with pytest.raises(StopIteration):  # at the test split
         train(vectors("train.steps=4", "train.evaluate_every=1"), tmp_path, data)
-    assert saved == ["last", "best", "last", "best", "last", "last", "best"]
+    assert saved == [True, True, False, True]
     assert [row["valid_log_prob"] for row in RunDir(tmp_path).read_metrics()] == [-3.0, -2.0, -4.0, -1.0]
     [record] = json.loads((tmp_path / "rollbacks.json").read_text())
     assert record == {"step": 3, "to_step": 2, "reason": "the validation score is nan nats, expected a number"}

@@ -14,7 +14,7 @@ def test_a_run_in_bfloat16_is_loaded_with_exact_directions(tmp_path):
     model = ModelConfig((8, 8, 3), recipe, PixelsConfig(alpha=5e-4))
     run = RunDir.create(tmp_path / "run", dataclasses.replace(PRESETS["realnvp_photos"].config, model=model))
     trained = randomize(build(model, network_dtype="bfloat16"), spread=1.0)
-    run.save_flow(trained, "best")
+    run.save_flow(trained, best=True)
     loaded = run.load_flow()
     x = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3)).astype("uint8")
     np.testing.assert_array_equal(loaded.decode(loaded.encode(x)), x)

@@ -58,9 +58,9 @@ def test_a_score_goes_with_the_weights_that_it_is_of(tmp_path):
         def save_weights(self, file):
             file.write_bytes(b"")
 
-    found.save_flow(Flow(), "last")
+    found.save_flow(Flow(), best=False)
     assert found.scores
-    found.save_flow(Flow(), "best")
+    found.save_flow(Flow(), best=True)
     assert found.scores == {}
 
 

@@ -134,7 +134,8 @@ class FixedConvNet(keras.layers.Layer):
         *image, channels = input_shape
         self.norm_in.build(input_shape)
         self.conv_in.build((*image, 2 * channels + (self.mask is not None)))
-        for layer in (self.skip_in, *self.blocks, self.conv_out):
+        layers: list[keras.layers.Layer] = [self.skip_in, *self.blocks, self.conv_out]
+        for layer in layers:
             layer.build((*image, self.conv_in.filters))
         self.built = True
 

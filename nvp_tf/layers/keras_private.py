@@ -4,6 +4,8 @@ from typing import TypeAlias
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common import global_state
+from keras.src.saving.saving_lib import get_attr_skipset
 
 Variable: TypeAlias = keras.Variable | tf.Variable
 
@@ -34,3 +36,14 @@ def adam_moments(optimizer: keras.optimizers.Adam, variable: Variable) -> tuple[
 def handle(variable: Variable) -> tf.Tensor:
     """The resource that a Keras variable or TensorFlow's own is kept in."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
+
+
+def remember_attributes() -> None:
+    """Before weights are saved or loaded: what every layer has, which is passed over.
+
+    Keras keeps it under another name than it looks it up by, and makes one more layer for each to see it: a third of
+    the time.
+    """
+    key = "saving_attr_skiplist_Layer"
+    if global_state.get_global_attribute(key) is None:
+        global_state.set_global_attribute(key, get_attr_skipset("Layer"))

@@ -21,6 +21,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -129,10 +130,14 @@ class RunDir:
         load_weights(flow, self.weights_file(which))
         return flow
 
-    def save_flow(self, flow: Flow, which: str) -> None:
-        if which == "best":
+    def save_flow(self, flow: Flow, best: bool) -> None:
+        """Keeps weights as the last ones, and as the best ones where they are that."""
+        last, kept = (self.path / f"{which}.weights.h5" for which in ("last", "best"))
+        save_weights(flow, last)
+        if best:
             self._scores_file.unlink(missing_ok=True)  # of the weights that go
-        save_weights(flow, self.path / f"{which}.weights.h5")
+            with written_whole(kept) as partial:
+                shutil.copyfile(last, partial)
 
     def write_metadata(self, parameters: int, taken: dict[str, Any]) -> None:
         """What made this run, and what it took from the data: written once, when it starts."""
@@ -242,14 +247,20 @@ def _write_table(file: Path, rows: Sequence[dict]) -> None:
 
 def save_weights(model: keras.Model, file: Path) -> None:
     """All of a model's weights, and of what it holds."""
+    from nvp_tf.layers.keras_private import remember_attributes
+
     # HDF5 ends the process where the disk is full. It adds up to 3 kB to each weight.
     room = sum(weight.numpy().nbytes + 4096 for weight in model.weights) + 4096
+    remember_attributes()
     with written_whole(file, room) as partial:
         model.save_weights(partial)
 
 
 def load_weights(model: keras.Model, file: Path) -> None:
     """Raises UserError for a file that is corrupt or of another model."""
+    from nvp_tf.layers.keras_private import remember_attributes
+
+    remember_attributes()
     try:
         model.load_weights(file)
     except (OSError, ValueError, KeyError) as error:

@@ -68,8 +68,7 @@ class Records:
     def evaluation(self, progress: Progress, flow: Flow, best: bool) -> None:
         """The weights that were evaluated, the tables, and events with a picture of what the flow draws."""
         with self._writing(progress.step):
-            for which in ("last", "best")[: 1 + best]:
-                self.run.save_flow(flow, which)
+            self.run.save_flow(flow, best)
             self.tables(progress)
             self._write_events(progress.rows[-1] | progress.times[-1], flow)
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from nvp_tf.config.presets.registry import PRESETS
 from nvp_tf.config.schema import DataConfig
@@ -33,6 +34,13 @@ def test_sizes_types_and_fixed_disjoint_splits(name):
         assert (array == everything(split)).all()
     train, valid, test = [{x.tobytes() for x in array} for array in arrays]
     assert not (train & valid or train & test or valid & test)
+
+
+def test_digits_are_those_of_scikit_learn():
+    data = load_dataset(DataConfig("digits"))
+    found = np.concatenate([everything(split) for split in (data.train, data.valid, data.test)])
+    expected = load_digits().images.astype(np.uint8)[..., None]
+    assert sorted(x.tobytes() for x in found) == sorted(x.tobytes() for x in expected)
 
 
 def test_flips_mirror_training_images_only():

@@ -23,7 +23,7 @@ def run_dir(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "FIGURES", {name: registry.FIGURES[name] for name in SOME})
     model = MODELS["nice_image"].config
     made = RunDir.create(tmp_path / "run", Config(model, DataConfig("digits"), TrainConfig()))
-    made.save_flow(randomize(build(model), 1, 0.3), "best")
+    made.save_flow(randomize(build(model), 1, 0.3), best=True)
     made.write_metadata(1234, {})
     rows = [(10, 2.5, -12.0, 2.875), (20, 5.0, -11.0, 2.625), (30, 7.5, -11.5, 2.75)]
     names = ("step", "minutes", "valid_log_prob", "valid_bits_per_dim")
@@ -53,7 +53,7 @@ def test_draws_once(run_dir, tmp_path, capfd):
 
 
 def other_weights(run_dir, out):
-    run_dir.save_flow(randomize(build(run_dir.config.model), 2, 0.3), "best")
+    run_dir.save_flow(randomize(build(run_dir.config.model), 2, 0.3), best=True)
 
 
 def lost_picture(run_dir, out):
