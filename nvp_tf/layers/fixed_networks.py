@@ -1,15 +1,15 @@
 """What the networks of images are while their weights stay as they are: the same to rounding, with less to do."""
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.layers import masks
 from nvp_tf.layers.base import BatchShape
 from nvp_tf.layers.networks import (
     BatchNorm,
+    ConvNet,
     Convolution,
     ResidualBlock,
     ResidualConvNet,
@@ -58,7 +58,7 @@ class FixedBlock(keras.layers.Layer):
         self.last = last
         self.norm_1 = BatchNorm(momentum, dtype=dtype)
         self.conv_1 = FixedConv2D(filters, 3, bias=True, dtype=dtype)
-        self.conv_2 = FixedConv2D(filters, 3, bias=last, dtype=dtype)
+        self.conv_2 = FixedConv2D(filters, 3, dtype=dtype)
         if not last:
             self.skip = FixedConv2D(filters, 1, dtype=dtype)
 
@@ -81,18 +81,21 @@ class FixedBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
-class FixedConvNet(keras.layers.Layer):
+class FixedConvNet(ConvNet):
     """The function that a `ResidualConvNet` is while its weights stay as they are (`set_as`).
 
         u = BN(x);  h = conv3x3(relu([u, -u]));  out = conv1x1(h)
         for each block:  (h, out) = block(h, out)
-        result = conv1x1(relu(out))
+        result = conv1x1(relu(out + offset))
 
     Kernels are what weight normalization makes of them. A batch normalization that follows convolutions alone is in
-    theirs, as the last block's skip S is:
+    theirs but for the offset t, as the last block's skip S is:
 
         (x * k) s + t = x * (k s) + t,    s = 1 / sqrt(variance + EPSILON),    t = beta - mean s
         S' h + S (h + x * k) = (S' + S) h + x * (k S)
+
+    No convolution whose result is added to another one has a bias: TensorFlow would do all three in one kernel, which
+    threads cannot share.
 
     Args:
       as of `ResidualConvNet`.
@@ -112,23 +115,9 @@ class FixedConvNet(keras.layers.Layer):
         self.mask = None if mask is None else mask[..., :1]
         self.norm_in = BatchNorm(momentum, dtype=dtype)
         self.conv_in = FixedConv2D(filters, 3, dtype=dtype)
-        self.skip_in = FixedConv2D(filters, 1, bias=not blocks, dtype=dtype)
+        self.skip_in = FixedConv2D(filters, 1, dtype=dtype)
         self.blocks = [FixedBlock(filters, momentum, last=i == blocks - 1, dtype=dtype) for i in range(blocks)]
         self.conv_out = FixedConv2D(outputs, 1, bias=True, dtype=dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "filters": self.conv_in.filters,
-            "blocks": len(self.blocks),
-            "outputs": self.conv_out.filters,
-            "momentum": self.norm_in.momentum,
-            "mask": None if self.mask is None else masks.pack(self.mask),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        packed = config["mask"]
-        return super().from_config(config | {"mask": None if packed is None else masks.unpack(packed)})
 
     def build(self, input_shape: BatchShape) -> None:
         *image, channels = input_shape
@@ -137,6 +126,7 @@ class FixedConvNet(keras.layers.Layer):
         layers: list[keras.layers.Layer] = [self.skip_in, *self.blocks, self.conv_out]
         for layer in layers:
             layer.build((*image, self.conv_in.filters))
+        self.offset = self.add_weight(name="offset", shape=(self.conv_in.filters,), initializer="zeros")
         self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -146,7 +136,7 @@ class FixedConvNet(keras.layers.Layer):
         out = self.skip_in(h)
         for block in self.blocks:
             h, out = block(h, out)
-        return self.conv_out(tf.nn.relu(out))
+        return self.conv_out(tf.nn.relu(tf.nn.bias_add(out, tf.cast(self.offset, out.dtype))))
 
     def set_as(self, network: ResidualConvNet) -> None:
         """Becomes what `network` is."""
@@ -155,8 +145,9 @@ class FixedConvNet(keras.layers.Layer):
         self.norm_in.set_weights(network.norm_in.get_weights())
         self.conv_in.set(_kernel(network.conv_in))
         self.conv_out.set(_kernel(network.conv_out), network.conv_out.offset.numpy())
+        self.offset.assign(shift)
         if not self.blocks:
-            self.skip_in.set(last, shift)
+            self.skip_in.set(last)
             return
         skips[-1] = skips[-1] + last
         self.skip_in.set(skips[0])
@@ -164,7 +155,7 @@ class FixedConvNet(keras.layers.Layer):
             block.norm_1.set_weights(other.norm_1.get_weights())
             block.conv_1.set(*_normalized(other))
             if skip is None:
-                block.conv_2.set(_kernel(other.conv_2) @ last[0, 0], shift)
+                block.conv_2.set(_kernel(other.conv_2) @ last[0, 0])
             else:
                 block.conv_2.set(_kernel(other.conv_2))
                 block.skip.set(skip)

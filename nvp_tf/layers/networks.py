@@ -221,8 +221,32 @@ class ResidualBlock(keras.layers.Layer):
         return h, out + self.skip(h)
 
 
+class ConvNet(keras.layers.Layer):
+    """The arguments of a network of images, of whatever layers it is made."""
+
+    mask: np.ndarray | None
+    norm_in: BatchNorm
+    conv_in: Convolution
+    blocks: list[keras.layers.Layer]
+    conv_out: Convolution
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "filters": self.conv_in.filters,
+            "blocks": len(self.blocks),
+            "outputs": self.conv_out.filters,
+            "momentum": self.norm_in.momentum,
+            "mask": None if self.mask is None else masks.pack(self.mask),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        packed = config["mask"]
+        return super().from_config(config | {"mask": None if packed is None else masks.unpack(packed)})
+
+
 @keras.saving.register_keras_serializable("nvp_tf")
-class ResidualConvNet(keras.layers.Layer):
+class ResidualConvNet(ConvNet):
     """The residual network of Real NVP (thesis 5.3.3; its details are those of the authors' code).
 
         u = BN(x);  h = conv3x3(relu([u, -u]));  out = conv1x1(h)
@@ -260,20 +284,6 @@ class ResidualConvNet(keras.layers.Layer):
         self.blocks = [ResidualBlock(filters, momentum, dtype=dtype) for _ in range(blocks)]
         self.norm_out = BatchNorm(momentum, dtype=dtype)
         self.conv_out = WeightNormConv2D(outputs, 1, scale=0.0, bias=True, dtype=dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "filters": self.conv_in.filters,
-            "blocks": len(self.blocks),
-            "outputs": self.conv_out.filters,
-            "momentum": self.norm_in.momentum,
-            "mask": None if self.mask is None else masks.pack(self.mask),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        packed = config["mask"]
-        return super().from_config(config | {"mask": None if packed is None else masks.unpack(packed)})
 
     def build(self, input_shape: BatchShape) -> None:
         *image, channels = input_shape

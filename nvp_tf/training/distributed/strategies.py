@@ -33,11 +33,17 @@ def make_strategy(name: str, worker_timeout: float = 600.0) -> tf.distribute.Str
 
 def distributed(
     strategy: tf.distribute.Strategy, make: Callable[[tf.distribute.InputContext], tf.data.Dataset]
-) -> tf.distribute.DistributedDataset:
-    """`strategy.distribute_datasets_from_function(make)`. Without a GPU nothing is copied ahead: that would be one
-    iterator more, whose end TensorFlow waits for as `data/pipeline.py` says."""
-    ahead = bool(tf.config.list_physical_devices("GPU"))
-    options = tf.distribute.InputOptions(experimental_fetch_to_device=ahead)
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """`strategy.distribute_datasets_from_function(make)`. Without a GPU nothing is copied ahead to a device: that would
+    be one iterator more, with the thread whose end TensorFlow waits for as `data/pipeline.py` says."""
+    if tf.config.list_physical_devices("GPU"):
+        return strategy.distribute_datasets_from_function(make)
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):  # of one replica each
+        workers = strategy.num_replicas_in_sync
+        return make(tf.distribute.InputContext(workers, strategy.cluster_resolver.task_id, workers))
+    options = tf.distribute.InputOptions(
+        experimental_fetch_to_device=False, experimental_replication_mode=tf.distribute.InputReplicationMode.PER_REPLICA
+    )
     return strategy.distribute_datasets_from_function(make, options)
 
 
