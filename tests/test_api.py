@@ -17,7 +17,7 @@ from nvp_tf.data.arrays import from_arrays
 from nvp_tf.errors import UserError
 
 BRIEF = ["train.steps=6", "train.evaluate_every=3", "train.batch_size=7", "train.ema_decay=0.5"]
-SMALL = ["model.flow.couplings=1", "model.flow.filters=3", "model.flow.blocks=0"]
+SMALL = [f"model.flow.{key}" for key in ("scales=1", "couplings=1", "filters=3", "blocks=0")]
 RNG = np.random.RandomState(0)
 # name: (preset, changes, data, event shape, levels)
 DATA = {

@@ -1,4 +1,5 @@
-"""A model of this package, its weights new: steps of training as a run does them, or log_prob, encode and sample."""
+"""A model of this package, its weights new: steps of training as a run does them, or log_prob, encode and sample of its
+fixed copy, as an export is."""
 
 
 def load(config, batch, train):
@@ -47,7 +48,7 @@ def load(config, batch, train):
         calls = Calls(config, state.flow.count_params(), replicas=1)
         call, size = steps_of_a_call(state, tf.distribute.get_strategy(), calls), calls.size
         return {"train": function(call, state.flow, data(batch, size), tf.constant(size), steps=size)}
-    flow, x = build(config.model, network_dtype=config.train.network_dtype), data(batch)["x"]
+    flow, x = build(config.model, network_dtype=config.train.network_dtype).fixed(), data(batch)["x"]
     seed = tf.constant(0, tf.int64)  # an argument: what is made of constants would be computed once
     answers = {
         "log_prob": (lambda x: flow.log_prob(x), x),  # 2 ms less a call than the method, with its defaults
