@@ -27,6 +27,7 @@ from nvp_tf.data.prepared import INDEX, ITEMS, MANIFEST, PIXELS, Prepared
 from nvp_tf.errors import UserError
 from nvp_tf.files import PARTIAL, cache_folder
 from nvp_tf.pictures.files import PassedOver
+from nvp_tf.runtime import cores
 
 _FORMAT = 1  # Part of every key: a change here, or of what a transformation does, prepares anew.
 _CHUNK = 32  # Items between two lines of the journal: what an interruption may cost.
@@ -104,7 +105,7 @@ def _fill(partial: Path, source: Source) -> None:
             mininterval=0.2 if sys.stderr.isatty() else 30,
         )
         items = iter(source.items(len(lines)))
-        with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+        with bar, ThreadPoolExecutor(cores()) as pool:
             while chunk := list(itertools.islice(items, _CHUNK)):
                 done = []
                 for (name, _), result in zip(chunk, pool.map(_attempt(source.image), chunk), strict=True):

@@ -1,6 +1,5 @@
 """The page of a comparison: the table, what it is of, and its pictures, one file of HTML beside them."""
 
-import os
 import platform
 from html import escape
 from pathlib import Path
@@ -16,6 +15,7 @@ from nvp_tf.densities.table import Line, csv_table, lines, markdown_table
 from nvp_tf.event import Event
 from nvp_tf.files import write_text
 from nvp_tf.pictures.layout import save
+from nvp_tf.runtime import cores
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -71,7 +71,7 @@ def facts(terms: Terms, event: Event, dataset: str) -> list[str]:
     what = "log P(x) of the integers" if event.is_image else "the log-density of the vectors as they are given"
     return [
         f"{dataset}, {event}: {what}; {terms.num:,} test examples at most, the same for each",
-        f"{' and '.join(filter(None, budget))} to train, with all that belongs to it, on {os.cpu_count()} cores "
+        f"{' and '.join(filter(None, budget))} to train, with all that belongs to it, on {cores()} cores "
         f"({platform.machine()}); weights chosen on the validation split alone",
         "exact: the probability itself. bound: not above it, in expectation over its draws. estimate: on either side",
         "bound gap: what 16 times the draws add to the bound, of 100 examples; at least so much is left out",

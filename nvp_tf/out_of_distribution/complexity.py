@@ -2,11 +2,12 @@
 
 import io
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
+
+from nvp_tf.runtime import cores
 
 
 def webp(image: np.ndarray) -> bytes:
@@ -20,7 +21,7 @@ def webp(image: np.ndarray) -> bytes:
 
 def lengths(images: np.ndarray) -> np.ndarray:
     """L(x) of each image, uint8 [n, height, width, channels] -> float64 [n] bits."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         return np.array([8.0 * len(code) for code in threads.map(webp, np.ascontiguousarray(images))])
 
 

@@ -32,6 +32,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.files import PARTIAL, json_text, read_json, write_text, written_whole
 from nvp_tf.runs.checkpoints import Checkpoints
 from nvp_tf.runs.provenance import provenance
+from nvp_tf.runtime import cores
 
 if TYPE_CHECKING:  # the quickest commands import this file
     import keras
@@ -152,7 +153,7 @@ class RunDir:
         made = {
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "machine": platform.platform(),
-            "cores": os.cpu_count(),
+            "cores": cores(),
         }
         value = {"parameters": parameters, **taken, "versions": versions} | made
         write_text(self._metadata_file, json_text(value, indent=2) + "\n")

@@ -15,6 +15,7 @@ from nvp_tf.errors import UserError, reason
 from nvp_tf.event import Event
 from nvp_tf.pictures.decoding import Fit
 from nvp_tf.pictures.files import Found, find_files, is_picture_name, no_file
+from nvp_tf.runtime import cores
 from nvp_tf.scoring import arrays, contents, pictures, records, tables
 from nvp_tf.scoring.items import Item, item
 
@@ -127,7 +128,7 @@ def stream(
     def whole(file: str | Path) -> list[Item]:
         return list(read(file, event, fit, feature))
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
         ahead: deque[Future[list[Item]]] = deque()
         try:
             for file in files:

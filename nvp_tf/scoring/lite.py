@@ -1,6 +1,5 @@
 """An export's model.tflite that answers in this process, by LiteRT: TensorFlow is not imported."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from nvp_tf import cli
 from nvp_tf.errors import UserError, reason
+from nvp_tf.runtime import cores
 from nvp_tf.scoring.contract import event_of, scores_among
 from nvp_tf.scoring.scorer import Answers
 
@@ -32,7 +32,7 @@ class LiteModel:
         self.held_out: int | None = about.get("reference_scores")
         try:
             with cli.silence():  # it tells of its delegate, once there is a first answer
-                interpreter = Interpreter(str(self.folder / FILE), num_threads=os.cpu_count())
+                interpreter = Interpreter(str(self.folder / FILE), num_threads=cores())
                 self._runners = {name: interpreter.get_signature_runner(name) for name in ("score", "encode")}
                 [(self._key, values)] = self._runners["score"].get_input_details().items()
                 self.event = event_of(values["shape_signature"][1:].tolist(), "float32", about)

@@ -1,7 +1,6 @@
 """What training tells the person who waits for it, on stderr: how fast, how large, and when it will end."""
 
 import collections
-import os
 import resource
 import sys
 import time
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from nvp_tf.config.schema import Config
 from nvp_tf.data.split import DataSet
+from nvp_tf.runtime import cores
 from nvp_tf.training.utilization import Utilization
 
 Batch = TypeVar("Batch")
@@ -111,7 +111,7 @@ def introduction(
     train = config.train
     epochs = train.steps * train.batch_size / data.train.size
     dropped = data.about.get("rows_dropped", 0)
-    device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU, {os.cpu_count()} cores"
+    device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU, {cores()} cores"
     return (
         f"{config.model.flow.kind} of {parameters:,} parameters on {data.name}: "
         f"{data.train.size:,} training and {data.valid.size:,} validation examples\n"
