@@ -25,7 +25,7 @@ _PASSES = (
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
     """For imports: what they make stays, so that it is not looked through for garbage, neither now nor at the end of
-    the process. That takes as long as two thirds of TensorFlow's import."""
+    the process. That takes as long as half of TensorFlow's import."""
     gc.disable()
     try:
         yield

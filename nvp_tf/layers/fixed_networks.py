@@ -101,18 +101,7 @@ class FixedConvNet(ConvNet):
       as of `ResidualConvNet`.
     """
 
-    def __init__(
-        self,
-        filters: int,
-        blocks: int,
-        outputs: int,
-        momentum: float = 0.9,
-        mask: np.ndarray | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        dtype = self.dtype_policy
-        self.mask = None if mask is None else mask[..., :1]
+    def _make(self, filters: int, blocks: int, outputs: int, momentum: float, dtype: keras.DTypePolicy) -> None:
         self.norm_in = BatchNorm(momentum, dtype=dtype)
         self.conv_in = FixedConv2D(filters, 3, dtype=dtype)
         self.skip_in = FixedConv2D(filters, 1, dtype=dtype)

@@ -230,6 +230,23 @@ class ConvNet(keras.layers.Layer):
     blocks: list[keras.layers.Layer]
     conv_out: Convolution
 
+    def __init__(
+        self,
+        filters: int,
+        blocks: int,
+        outputs: int,
+        momentum: float = 0.9,
+        mask: np.ndarray | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.mask = None if mask is None else mask[..., :1]
+        self._make(filters, blocks, outputs, momentum, self.dtype_policy)
+
+    def _make(self, filters: int, blocks: int, outputs: int, momentum: float, dtype: keras.DTypePolicy) -> None:
+        """Sets the layers."""
+        raise NotImplementedError
+
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.conv_in.filters,
@@ -265,18 +282,7 @@ class ResidualConvNet(ConvNet):
       mask: [height, width, channels] bool, where the input is not zeroed; None for a dense input.
     """
 
-    def __init__(
-        self,
-        filters: int,
-        blocks: int,
-        outputs: int,
-        momentum: float = 0.9,
-        mask: np.ndarray | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        dtype = self.dtype_policy
-        self.mask = None if mask is None else mask[..., :1]
+    def _make(self, filters: int, blocks: int, outputs: int, momentum: float, dtype: keras.DTypePolicy) -> None:
         # In this order: a checkpoint has its variables in it.
         self.norm_in = BatchNorm(momentum, dtype=dtype)
         self.conv_in = WeightNormConv2D(filters, 3, dtype=dtype)

@@ -13,6 +13,7 @@ from nvp_tf.pictures.layout import Animation
 from nvp_tf.runs.source import Unfit
 
 FLOWS = [
+    "realnvp_grey",
     "realnvp_three_scales",
     "realnvp_packed_colour",
     "nice_image",
@@ -20,7 +21,7 @@ FLOWS = [
     "vector_batch_norm",
 ]
 SMALL = {"num": 4, "angles": 3, "stops": 3, "steps": 3, "factor": 2.0}
-IMAGES = {"realnvp_three_scales", "realnvp_packed_colour", "nice_image"}
+IMAGES = {"realnvp_grey", "realnvp_three_scales", "realnvp_packed_colour", "nice_image"}
 PLANE = {"vector_batch_norm"}
 FITS = {
     "generator": PLANE,
