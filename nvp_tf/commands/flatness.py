@@ -28,7 +28,7 @@ flags.DEFINE_string("out", None, "The folder of a report; for `density` a pictur
 flags.DEFINE_integer(
     "examples", None, "How many examples are measured; else 512, or what fits into --minutes.", lower_bound=1
 )
-flags.DEFINE_float("minutes", 15.0, "What a report may take at most, by its own estimate.", lower_bound=0.01)
+flags.DEFINE_float("minutes", 15.0, "What a report may take at most, by its own estimate.", lower_bound=0.001)
 flags.DEFINE_float("times", 1e4, "How much sharper the sharper twin is, by its largest eigenvalue.", lower_bound=1.0)
 flags.DEFINE_string("write", None, "Also write the sharper model: a .keras file; of a run, a .weights.h5 file.")
 flags.DEFINE_string("page", None, "A Markdown file to put the table in, between `<!-- flatness: NAME -->` and its end.")

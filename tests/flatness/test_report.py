@@ -214,7 +214,7 @@ def test_kept_says_what_json_cannot(tmp_path):
 def test_command(classifier, tmp_path):
     folder, _ = classifier
     given = [f"--model={folder / 'model.keras'}", f"--data={folder / 'data.npz'}", f"--out={tmp_path / 'r'}"]
-    found = figures("flatness", "report", *given, "--minutes=0.01", f"--write={tmp_path / 's.keras'}")
+    found = figures("flatness", "report", *given, "--minutes=0.001", f"--write={tmp_path / 's.keras'}")
     assert found["sharper_by"] > 9e3 and max(found["change_of_predictions"].values()) < 1e-9
     assert (tmp_path / "r" / "index.html").is_file() and (tmp_path / "s.keras").is_file()
     assert found["examples"] == examples_kept(tmp_path / "r") == 16, "as few as there may be, for so short a time"
