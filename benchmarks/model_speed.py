@@ -50,9 +50,11 @@ class ModelSpeed:
             return beside.run(self.name, self.config, self.batches, self.points, self.targets, rounds, seconds, say)
         with machine.Bystanders() as bystanders, contextlib.ExitStack() as running:
             workers = self._start(running, say)
-            work = {job: self._work(workers, job) for job in self._jobs(workers)}
+            jobs = list(self._jobs(workers))
+            speeds = interleaved(workers, jobs, rounds, seconds, say)
+            memory = {contender: worker.peak_memory() for contender, worker in workers.items()}
+            work = {job: self._work(workers, job) for job in jobs}  # takes memory
             flop = {job: operations for job, (operations, _) in work.items()}
-            speeds = interleaved(workers, list(flop), rounds, seconds, say)
             functions = {}
             for (contender, function), operations in flop.items():
                 if contender == "peak":
@@ -66,7 +68,7 @@ class ModelSpeed:
                     "gflop_per_second": speeds.per_second((contender, function), total) / 1e9,
                     "of_peak": speeds.ratio((contender, function), peak, total, sum(flop[peak].values())),
                     "kind": kind,
-                    "peak_memory_bytes": workers[contender].peak_memory(),
+                    "peak_memory_bytes": memory[contender],
                     "seconds_to_first": workers[contender].seconds_to_first,
                 }
             peaks = {f: speeds.per_second((c, f), sum(flop[c, f].values())) / 1e9 for c, f in flop if c == "peak"}
@@ -135,10 +137,11 @@ class ModelSpeed:
     def _work(self, workers, job):
         """({kind: FLOP of a call}, the batches of a call)."""
         contender, function = job
-        about = workers[contender].value(function)
+        worker = workers[contender]
         if contender == "peak":
-            return {function.split()[0]: int(about["flop"])}, 1
-        return dict(zip(KINDS, map(int, about["flop"]), strict=True)), int(about["steps"])
+            return {function.split()[0]: int(worker.value(function)["flop"])}, 1
+        flop = dict(zip(KINDS, map(int, worker.value(f"flop of {function}")["flop"]), strict=True))
+        return flop, int(worker.value(function)["steps"])
 
     def _dtype(self, function):
         """Of the networks: a run is trained in its own, and answers in float32."""

@@ -64,7 +64,7 @@ def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=
 
 
 def network(inputs, units, layers, outputs):
-    """The fully connected ReLU network of `nvp_tf.layers.networks.MLP`; the output starts at 0."""
+    """The fully connected ReLU network of `nvp_tf.layers.mlp.MLP`; the output starts at 0."""
     widths = [inputs, *[units] * layers]
     hidden = [part for pair in itertools.pairwise(widths) for part in (torch.nn.Linear(*pair), torch.nn.ReLU())]
     last = torch.nn.Linear(widths[-1], outputs)

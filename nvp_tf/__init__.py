@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what a type checker sees of them
     from nvp_tf.api import train as train
     from nvp_tf.data.arrays import from_arrays as from_arrays
     from nvp_tf.models.build import build as build
+    from nvp_tf.models.fixed_flow import fixed as fixed
     from nvp_tf.models.flow import Flow as Flow
     from nvp_tf.models.tfp_views import as_bijector as as_bijector
     from nvp_tf.models.tfp_views import as_distribution as as_distribution
@@ -28,6 +29,7 @@ _HOMES = {
     "build": "nvp_tf.models.build",
     "evaluate": "nvp_tf.api",
     "export": "nvp_tf.api",
+    "fixed": "nvp_tf.models.fixed_flow",
     "from_arrays": "nvp_tf.data.arrays",
     "load": "nvp_tf.api",
     "preset": "nvp_tf.api",

@@ -115,14 +115,13 @@ def test_a_step_of_training_takes_three_times_the_operations(preset):
     }[preset]
     config = config.override([f"model.flow.{key}" for key in small])
     answers = model.load(config.to_json(), batch=6, train=False)
-    found = {name: function() for name, function in answers.items()}
-    [call] = model.load(config.to_json(), batch=6, train=True).values()
-    assert [len(found[name]["answer"]) for name in ("log_prob", "encode", "sample")] == [6, 6, 6]
-    assert found["log_prob"]["flop"] == found["encode"]["flop"] == found["sample"]["flop"]
-    trained = call()
-    of_a_step = sum(trained["flop"]) / trained["steps"]
-    assert 2.5 * sum(found["encode"]["flop"]) < of_a_step <= 3 * sum(found["encode"]["flop"])
-    assert len(trained["answer"]) == trained["steps"] and (trained["answer"] != call()["answer"]).all()
+    training = model.load(config.to_json(), batch=6, train=True)
+    assert [len(answers[name]()["answer"]) for name in ("log_prob", "encode", "sample")] == [6, 6, 6]
+    [flop] = {tuple(answers[f"flop of {name}"]()["flop"]) for name in ("log_prob", "encode", "sample")}
+    trained, again = training["train"](), training["train"]()
+    of_a_step = sum(training["flop of train"]()["flop"]) / trained["steps"]
+    assert 2.5 * sum(flop) < of_a_step <= 3 * sum(flop)
+    assert len(trained["answer"]) == trained["steps"] and (trained["answer"] != again["answer"]).all()
 
 
 def test_all_goes_on_where_it_stopped(tmp_path, monkeypatch):

@@ -1,12 +1,12 @@
 """A model of this package, its weights new: steps of training as a run does them, or log_prob, encode and sample of its
-fixed copy, as an export is."""
+fixed copy."""
 
 
 def load(config, batch, train):
     """config: a Config as JSON; its networks' dtype is what they compute in. train: a call of training; else answers.
 
-    Each function's answer is what it computed, how many `parameters` are trained, `flop`, how many operations that
-    takes, by kind, and `steps`, of a call.
+    Each function's answer is what it computed, how many `parameters` are trained, and `steps`, of a call. "flop of" it
+    says how many operations that takes, by kind.
     """
     from nvp_tf import cli
 
@@ -17,6 +17,7 @@ def load(config, batch, train):
 
     from nvp_tf.config.schema import Config
     from nvp_tf.models.build import build
+    from nvp_tf.models.fixed_flow import fixed
     from nvp_tf.training import flop
     from nvp_tf.training.choices import set_threads
     from nvp_tf.training.state import TrainingState
@@ -31,14 +32,17 @@ def load(config, batch, train):
         x = tf.cast(config.model.pixels.levels * tf.random.stateless_uniform(shape, [0, 1]), tf.uint8)
         return {"x": x, "noise": tf.random.stateless_uniform(shape, [0, 0])}
 
-    def function(graph, flow, *arguments, steps=1):
-        operations = flop.count(graph.get_concrete_function(*arguments).graph)
-        about = {
-            "parameters": flow.parameters,
-            "flop": [steps * operations[kind] for kind in flop.KINDS],
-            "steps": steps,
-        }
-        return lambda: {"answer": tf.nest.flatten(graph(*arguments))[-1].numpy()} | about
+    def functions(name, function, flow, *arguments, steps=1):
+        def flop_of_it():
+            graph = function if hasattr(function, "get_concrete_function") else tf.function(function)
+            operations = flop.count(graph.get_concrete_function(*arguments).graph)
+            return {"flop": [steps * operations[kind] for kind in flop.KINDS]}
+
+        def call():
+            return {"answer": tf.nest.flatten(function(*arguments))[-1].numpy()} | about
+
+        about = {"parameters": flow.parameters, "steps": steps}
+        return {name: call, f"flop of {name}": flop_of_it}
 
     if train:
         set_threads(config)
@@ -47,12 +51,10 @@ def load(config, batch, train):
         state.start_average()
         calls = Calls(config, state.flow.count_params(), replicas=1)
         call, size = steps_of_a_call(state, tf.distribute.get_strategy(), calls), calls.size
-        return {"train": function(call, state.flow, data(batch, size), tf.constant(size), steps=size)}
-    flow, x = build(config.model, network_dtype=config.train.network_dtype).fixed(), data(batch)["x"]
-    seed = tf.constant(0, tf.int64)  # an argument: what is made of constants would be computed once
-    answers = {
-        "log_prob": (lambda x: flow.log_prob(x), x),  # 2 ms less a call than the method, with its defaults
-        "encode": (flow.encode, x),
-        "sample": (lambda seed: flow.decode(flow.sample_latents(batch, seed)), seed),
+        return functions("train", call, state.flow, data(batch, size), tf.constant(size), steps=size)
+    flow, x = fixed(build(config.model, network_dtype=config.train.network_dtype)), data(batch)["x"]
+    return {
+        **functions("log_prob", flow.log_prob, flow, x),
+        **functions("encode", flow.encode, flow, x),
+        **functions("sample", flow.sample, flow, batch),
     }
-    return {name: function(tf.function(python), flow, argument) for name, (python, argument) in answers.items()}

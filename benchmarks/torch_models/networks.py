@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class Conv(nn.Module):
-    """A weight-normalized convolution; `scale` as in `nvp_tf.layers.networks.WeightNormConv2D`."""
+    """A weight-normalized convolution; `scale` as in `nvp_tf.layers.convolution.WeightNormConv2D`."""
 
     def __init__(self, inputs, outputs, size, scale=None, bias=False):
         super().__init__()

@@ -11,7 +11,7 @@ from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.markdown import table
 
 PRESET = "realnvp_imagenet32"
-LIMIT = 8e9  # bytes that a process may hold
+LIMIT = 4e9  # bytes that a process may hold
 BATCHES = (16, 128)  # memory is a line through these two
 MOST_MEMORY, MOST_TIME = 1 / 3, 1.35  # of the plain ones
 
@@ -32,7 +32,7 @@ def run(rounds=5, seconds=0.0, say=print) -> dict:
     Returns:
       kinds: of each its bytes_fixed (the process with its graph, weights and optimizer) and bytes_per_example, by
       peak_bytes at two batch sizes; largest_batch at 32x32 and largest_side at batch 1 whose process stays below
-      8 GB, each a try of its own with its peak_bytes.
+      `LIMIT`, each a try of its own with its peak_bytes.
       memory: bytes_per_example recomputed, of plain; process: the same of peak_bytes at the larger batch.
       time: of a step, of plain (median, low, high). And `checks`: what must hold.
     """

@@ -10,7 +10,7 @@ import tensorflow as tf
 from nvp_tf.evaluation.appearance import Appearance
 from nvp_tf.evaluation.code_length import code_length
 from nvp_tf.evaluation.gaussians import Gaussians
-from nvp_tf.evaluation.ranks import Ranks
+from nvp_tf.evaluation.ranks import Ranks, or_nan
 from nvp_tf.event import Event
 
 SCOPE = "statistics"  # of the ops
@@ -79,7 +79,7 @@ class Foreign:
 
     def p_value(self, x: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
         """p, [n] in (0, 1]; nan where log_prob is."""
-        return tf.where(tf.math.is_nan(log_prob), np.nan, self.p_of(self.unusualness(x, log_prob)))
+        return or_nan(log_prob, self.p_of(self.unusualness(x, log_prob)))
 
     def p_of(self, unusualness: tf.Tensor) -> tf.Tensor:
         """p of a, [n]."""

@@ -44,3 +44,8 @@ class Ranks:
             more = count + 2**bit
             count = tf.where(less(tf.gather(table, more - 1), s), more, count)
         return tf.cast(tf.minimum(count, len(self)), tf.float32)  # the padding is not more than +inf
+
+
+def or_nan(s: tf.Tensor, rank: tf.Tensor) -> tf.Tensor:
+    """Its rank where s is a number, else nan: [n] of [n]."""
+    return tf.where(tf.math.is_nan(s), np.nan, rank)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import DataSet, Split
 from nvp_tf.evaluation.foreign import Examples, Foreign
-from nvp_tf.evaluation.ranks import Ranks
+from nvp_tf.evaluation.ranks import Ranks, or_nan
 from nvp_tf.event import Event
 
 RANKS = ("percentile", "typicality", "foreign")
@@ -76,17 +76,13 @@ class Reference:
     def percentile(self, log_prob: tf.Tensor) -> tf.Tensor:
         """[n] nats -> [n], 0 to 100."""
         below, upto = self.scores.below(log_prob), self.scores.upto(log_prob)
-        return _or_nan(log_prob, 50.0 * (below + upto) / len(self.scores))
+        return or_nan(log_prob, 50.0 * (below + upto) / len(self.scores))
 
     def typicality(self, log_prob: tf.Tensor) -> tf.Tensor:
         """[n] nats -> [n], in (0, 1]."""
         m = len(self.scores)
         tail = tf.minimum(1.0 + self.scores.upto(log_prob), 1.0 + m - self.scores.below(log_prob))
-        return _or_nan(log_prob, tf.minimum(1.0, 2.0 * tail / (m + 1.0)))
-
-
-def _or_nan(log_prob: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    return tf.where(tf.math.is_nan(log_prob), np.nan, value)
+        return or_nan(log_prob, tf.minimum(1.0, 2.0 * tail / (m + 1.0)))
 
 
 def some(split: Split, most: int) -> np.ndarray:

@@ -5,13 +5,14 @@ import numpy as np
 
 from nvp_tf.layers.fixed_networks import FixedConv2D
 from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.models.fixed_flow import fixed
 from nvp_tf.models.flow import Flow
 
 
 def in_half_precision(flow: Flow) -> Flow:
-    """A fixed copy (`Flow.fixed`) with every kernel of its networks rounded to float16; all else, and what is computed
+    """A fixed copy (`fixed`) with every kernel of its networks rounded to float16; all else, and what is computed
     in, stays float32. It is a density as exact as the flow, of other weights."""
-    rounded = flow.fixed()
+    rounded = fixed(flow)
     for layer in all_layers(rounded):
         if isinstance(layer, FixedConv2D | keras.layers.Dense):
             layer.kernel.assign(layer.kernel.numpy().astype(np.float16))

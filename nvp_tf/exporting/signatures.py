@@ -25,6 +25,7 @@ import tensorflow as tf
 from nvp_tf.evaluation.reference import Reference
 from nvp_tf.exporting.weights import PackedWeights
 from nvp_tf.layers.sharing import WRITTEN_OUT, sharing
+from nvp_tf.models.fixed_flow import fixed
 from nvp_tf.models.flow import Flow, at_least_one
 from nvp_tf.models.objectives import bits_per_dim
 
@@ -48,7 +49,7 @@ class Signatures:
     """
 
     def __init__(self, flow: Flow, reference: Reference) -> None:
-        self.flow, self.reference = flow.fixed(), reference
+        self.flow, self.reference = fixed(flow), reference
         self.most_samples = max(1, MOST_VALUES // flow.dimensions)
         self.values = tf.TensorSpec((None, *flow.event.shape), flow.event.dtype, flow.event.name)
         self.latents = tf.TensorSpec((None, flow.dimensions), tf.float32, "latents")

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from nvp_tf.errors import UserError
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import BatchNorm
+from nvp_tf.layers.network_norm import BatchNorm
 from nvp_tf.layers.statistics import moments
 from nvp_tf.models.build import build
 from nvp_tf.models.flow import Flow

@@ -7,7 +7,8 @@ from nvp_tf.flatness.units import Change, Unit
 from nvp_tf.layers.base import Bijective
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Coupling
-from nvp_tf.layers.networks import MLP, ResidualConvNet
+from nvp_tf.layers.mlp import MLP
+from nvp_tf.layers.residual_network import ResidualConvNet
 from nvp_tf.models.flow import Flow
 
 

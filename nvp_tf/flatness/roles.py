@@ -7,7 +7,7 @@ import keras
 
 from nvp_tf.flatness.units import Change, Unit
 from nvp_tf.flatness.weight_norm import WeightNormDense
-from nvp_tf.layers.networks import WeightNormConv2D
+from nvp_tf.layers.convolution import WeightNormConv2D
 
 Numbers = Callable[[keras.Variable], int]
 

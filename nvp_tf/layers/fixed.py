@@ -7,7 +7,7 @@ import keras
 
 from nvp_tf.layers.fixed_networks import FixedConvNet
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import ResidualConvNet
+from nvp_tf.layers.residual_network import ResidualConvNet
 
 _FIXED = {
     "class_name": FixedConvNet.__name__,

@@ -7,15 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.layers.base import BatchShape
-from nvp_tf.layers.networks import (
-    BatchNorm,
-    ConvNet,
-    Convolution,
-    ResidualBlock,
-    ResidualConvNet,
-    WeightNormConv2D,
-    signed_parts,
-)
+from nvp_tf.layers.convolution import Convolution, WeightNormConv2D
+from nvp_tf.layers.network_norm import BatchNorm
+from nvp_tf.layers.residual_network import ConvNet, ResidualBlock, ResidualConvNet, signed_parts
 
 
 @keras.saving.register_keras_serializable("nvp_tf")

@@ -12,10 +12,11 @@ from nvp_tf.layers import masks
 from nvp_tf.layers.base import Bijective, Shape
 from nvp_tf.layers.chain import Chain, FactorOut
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
-from nvp_tf.layers.networks import MLP, ResidualConvNet
+from nvp_tf.layers.mlp import MLP
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
+from nvp_tf.layers.residual_network import ResidualConvNet
 from nvp_tf.layers.scaling import Scaling
 from nvp_tf.layers.squeeze import Squeeze, Unsqueeze
 from nvp_tf.layers.standardization import Standardization

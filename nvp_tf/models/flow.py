@@ -11,7 +11,6 @@ from nvp_tf.errors import UserError
 from nvp_tf.event import Event
 from nvp_tf.layers.base import Bijective
 from nvp_tf.layers.chain import Chain
-from nvp_tf.layers.fixed import fixed
 from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.standardization import Standardization
 from nvp_tf.models.fitting import MaximumLikelihood
@@ -101,10 +100,6 @@ class Flow(MaximumLikelihood):
         flow = type(self).from_config(config)
         flow.set_weights(self.get_weights())
         return flow
-
-    def fixed(self) -> Self:
-        """A copy with the weights of now that answers the same, to rounding, with less to do, and cannot be trained."""
-        return fixed(self)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(x, training=training)

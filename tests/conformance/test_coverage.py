@@ -9,9 +9,10 @@ from cases import LAYERS, MODELS, NETWORKS, PRESET_PARAMETERS, PRIORS, parts
 
 import nvp_tf.layers
 from nvp_tf.config.presets.registry import PRESETS
-from nvp_tf.layers import fixed_networks, networks
+from nvp_tf.layers import convolution, fixed_networks, mlp, network_norm, residual_network
 from nvp_tf.layers.base import Bijective
-from nvp_tf.layers.networks import ConvNet, Convolution
+from nvp_tf.layers.convolution import Convolution
+from nvp_tf.layers.residual_network import ConvNet
 from nvp_tf.models import priors
 from nvp_tf.models.build import RECIPES
 
@@ -41,7 +42,8 @@ def test_parts_of_layers():
 
 
 def test_networks():
-    found = public_classes(networks, keras.layers.Layer) | public_classes(fixed_networks, keras.layers.Layer)
+    modules = (mlp, convolution, network_norm, residual_network, fixed_networks)
+    found = set().union(*[public_classes(module, keras.layers.Layer) for module in modules])
     assert found - SHARED == {type(case.shared) for case in NETWORKS.values()}
 
 

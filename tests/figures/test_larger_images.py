@@ -7,7 +7,7 @@ from tiny_source import tiny_source
 from nvp_tf.figures import compression, concatenation, enlarged
 from nvp_tf.figures.resized import resized, with_own_statistics
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import ResidualConvNet
+from nvp_tf.layers.residual_network import ResidualConvNet
 from nvp_tf.models import scales
 from nvp_tf.runs.source import Unfit
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from nvp_tf.layers import masks
-from nvp_tf.layers.networks import BatchNorm
+from nvp_tf.layers.network_norm import BatchNorm
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.training.distributed.strategies import make_strategy
 

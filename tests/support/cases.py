@@ -22,13 +22,16 @@ from nvp_tf.config.schema import (
 from nvp_tf.flatness.bijective import Power, Radial
 from nvp_tf.layers import masks
 from nvp_tf.layers.chain import Chain, FactorOut
+from nvp_tf.layers.convolution import WeightNormConv2D
 from nvp_tf.layers.coupling import Additive, Affine, Coupling
 from nvp_tf.layers.fixed_networks import FixedBlock, FixedConv2D, FixedConvNet
 from nvp_tf.layers.keras_private import all_layers
-from nvp_tf.layers.networks import MLP, BatchNorm, ResidualBlock, ResidualConvNet, WeightNormConv2D
+from nvp_tf.layers.mlp import MLP
+from nvp_tf.layers.network_norm import BatchNorm
 from nvp_tf.layers.normalization import BatchNormalization
 from nvp_tf.layers.pixels import Pixels
 from nvp_tf.layers.reshape import Flatten
+from nvp_tf.layers.residual_network import ResidualBlock, ResidualConvNet
 from nvp_tf.layers.scaling import Scaling
 from nvp_tf.layers.squeeze import Squeeze, Unsqueeze
 from nvp_tf.layers.standardization import Standardization

@@ -1,0 +1,90 @@
+"""A flow that only answers: what is made of its weights alone is made once, and its answers are compiled."""
+
+import copy
+import functools
+import math
+
+import keras
+import tensorflow as tf
+
+from nvp_tf.layers.fixed import fixed as fixed_layer
+from nvp_tf.models.flow import Flow, Values
+
+_LARGE = 1e8  # floating-point operations of a product; with smaller ones most time goes to what is between them
+_NUMBERS = 4  # of examples that XLA compiles for: half a second to two seconds each
+
+
+def fixed(flow: Flow) -> "FixedFlow":
+    """A copy with the weights of now that answers the same, to rounding, quicker, and cannot be trained."""
+    return FixedFlow(fixed_layer(flow.bijector), copy.deepcopy(flow.prior), dtype=flow.dtype_policy)
+
+
+@keras.saving.register_keras_serializable("nvp_tf")
+class FixedFlow(Flow):
+    """A `Flow` as `fixed` makes it.
+
+    Asked outside of a graph, `log_prob`, `explain`, `encode`, `decode` and what calls them are graphs of their own: by
+    XLA, for the first few numbers of examples, where products are small; else by TensorFlow, for any number. On a GPU,
+    where XLA was not measured, always by TensorFlow.
+    """
+
+    def log_prob(self, x: Values, noise: Values | None = None, training: bool = False) -> tf.Tensor:
+        if training:
+            raise ValueError("the flow is fixed, expected training=False")
+        return self._answer("log_prob", x, self._pattern if noise is None else noise)
+
+    def explain(self, x: Values, noise: Values | None = None) -> tf.Tensor:
+        return self._answer("explain", x, self._pattern if noise is None else noise)
+
+    def encode(self, x: Values) -> tf.Tensor:
+        return self._answer("encode", x)
+
+    def decode(self, z: Values) -> tf.Tensor:
+        return self._answer("decode", z)
+
+    def _answer(self, name: str, *arguments: Values) -> tf.Tensor:
+        """What a `Flow` answers."""
+        if not tf.executing_eagerly():
+            return getattr(super(), name)(*arguments)
+        x, *others = map(tf.convert_to_tensor, arguments)
+        return self._function(name, self._by_xla(name, x))(x, *others)
+
+    def _by_xla(self, name: str, x: tf.Tensor) -> bool:
+        n = x.shape[0] if x.shape.rank else 0
+        if not n or n * self._operations > _LARGE:
+            return False
+        numbers = self._compiled.setdefault(name, set())
+        if len(numbers) < _NUMBERS:
+            numbers.add(n)
+        return n in numbers
+
+    def _function(self, name: str, xla: bool) -> tf.types.experimental.PolymorphicFunction:
+        if (name, xla) not in self._functions:
+            python = functools.partial(getattr(Flow, name), self)
+            self._functions[name, xla] = tf.function(python, autograph=False, jit_compile=xla, reduce_retracing=not xla)
+        return self._functions[name, xla]
+
+    # Cached properties, since Keras would track what is set as an attribute.
+    @functools.cached_property
+    def _functions(self) -> dict[tuple[str, bool], tf.types.experimental.PolymorphicFunction]:
+        return {}
+
+    @functools.cached_property
+    def _compiled(self) -> dict[str, set[int]]:
+        """The numbers of examples that XLA compiles each answer for."""
+        return {}
+
+    @functools.cached_property
+    def _pattern(self) -> tf.Tensor:
+        with tf.init_scope():  # a constant, also where a graph asks first
+            return self.noise_pattern()
+
+    @functools.cached_property
+    def _operations(self) -> float:
+        """Floating-point, of a product for one example: the mean over kernels, at every pixel where they are filters.
+        Infinite where there is a GPU."""
+        if tf.config.list_physical_devices("GPU"):
+            return math.inf
+        places = {4: math.prod(self.event_shape[:-1]), 2: 1}  # by the kernel's rank
+        shapes = [weight.shape for weight in self.weights if len(weight.shape) in places]
+        return sum(2 * math.prod(shape) * places[len(shape)] for shape in shapes) / max(1, len(shapes))
