@@ -36,8 +36,28 @@ def test_dtype(name, monkeypatch):
     assert (found.network_dtype, found.threads) == (expected, runtime.threads())
 
 
+@pytest.mark.parametrize(
+    ("preset", "keys", "expected"),
+    [
+        ("realnvp_digits", [], 8),
+        ("realnvp_digits", ["train.batch_size=1024"], 16),
+        ("realnvp_digits", ["train.threads=3"], 3),
+        ("realnvp_fashion_mnist", [], 8),
+        ("realnvp_cifar10", [], 16),
+        ("nice_fashion_mnist", [], 16),
+        ("realnvp_two_moons", [], 16),
+    ],
+)
+def test_threads_by_size(preset, keys, expected, monkeypatch):
+    set_to = []
+    monkeypatch.setattr(runtime, "cores", lambda: 16)
+    monkeypatch.setattr(runtime, "set_threads", set_to.append)
+    choices.set_threads(nvp_tf.preset(preset, *keys))
+    assert set_to == [expected]
+
+
 def test_a_run_keeps_what_it_chose():
-    """Of a Real NVP half of the cores, by the command, which no other process has asked before."""
+    """Of a small Real NVP half of the cores, by the command, which no other process has asked before."""
     kept = RunDir(digits_run()[0]).config
     expected = max(1, len(os.sched_getaffinity(0)) // 2)
     assert (kept.train.network_dtype, kept.train.threads) == ("float32", expected)

@@ -45,8 +45,8 @@ def load(config, batch, train):
         return {name: call, f"flop of {name}": flop_of_it}
 
     if train:
-        set_threads(config)
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=batch))
+        set_threads(config)
         state = TrainingState(config)
         state.start_average()
         calls = Calls(config, state.flow.count_params(), replicas=1)

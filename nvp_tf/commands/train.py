@@ -48,7 +48,7 @@ def main() -> dict[str, Any]:
     from nvp_tf.training.distributed.strategies import make_strategy
     from nvp_tf.training.train import train
 
-    set_threads(config.override([s for s in FLAGS.set if s.startswith("train.threads=")]), run)
+    set_threads(config.override([s for s in FLAGS.set if s.startswith("train.")]), run)
     strategy = make_strategy(FLAGS.strategy, FLAGS.worker_timeout)
     dataset = load_dataset(config.data, levels_asked_for(config) if FLAGS.preset else config.model.event.levels)
     if FLAGS.preset:

@@ -5,6 +5,7 @@ The choice is written into the run's config.json, so that it goes on by it on wh
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from nvp_tf.config.schema import Config, ModelConfig, RealNVPConfig
 from nvp_tf.models.build import build
 from nvp_tf.runs.run_dir import RunDir
 
+_SMALL = 5e8  # floating-point operations of a convolution: of larger ones each is worth every core
 _SHORT = 200  # steps: of fewer the clock takes as long as it could save
 _FASTER = 1.1  # that bfloat16 must be, to be worth its rounding
 _SECONDS = 1.0
@@ -23,14 +25,26 @@ _SECONDS = 1.0
 def set_threads(config: Config, run: RunDir | None = None) -> None:
     """Before TensorFlow computes: the threads of an operation that the run has, or that a new one is to have.
 
-    A step of a Real NVP goes through its graph on two ways at once, gradients of inputs and of weights, and its
-    convolutions are small: one thread each is quicker than two for both. All else has TensorFlow's own threads.
+    A step of a Real NVP goes through its graph on two ways at once, gradients of inputs and of weights: where its
+    convolutions are small, half of the cores for each is quicker than all for both. All else has TensorFlow's own
+    threads.
     """
-    on_two_ways = isinstance(config.model.flow, RealNVPConfig) and not tf.config.list_physical_devices("GPU")
+    on_two_ways = _convolution(config) < _SMALL and not tf.config.list_physical_devices("GPU")
     open_choice = max(1, runtime.cores() // 2) if on_two_ways else runtime.cores()
     threads = config.train.threads or (run.config.train.threads if run and run.begun else open_choice)
     if threads:  # a run of before has none
         runtime.set_threads(threads)
+
+
+def _convolution(config: Config) -> float:
+    """Floating-point operations of one convolution 3x3 of a Real NVP's batch; every scale's has as many. Infinite where
+    there is none."""
+    flow = config.model.flow
+    if not isinstance(flow, RealNVPConfig):
+        return math.inf
+    height, width, _ = config.model.event_shape
+    places = height * width / (4 if flow.checkerboard == "packed" else 1)
+    return 2 * 9 * flow.filters**2 * places * config.train.batch_size
 
 
 def chosen(config: Config) -> Config:
