@@ -17,7 +17,7 @@ _FIXED = {
 Layer = TypeVar("Layer", bound=keras.layers.Layer)
 
 
-def fixed(layer: Layer) -> Layer:
+def fixed_layer(layer: Layer) -> Layer:
     """A copy of a built layer that gives the same, to rounding, and cannot be trained: each `ResidualConvNet` in it is
     a `FixedConvNet`."""
     copy: Layer = keras.saving.deserialize_keras_object(_fixed(keras.saving.serialize_keras_object(layer)))

@@ -7,7 +7,7 @@ import math
 import keras
 import tensorflow as tf
 
-from nvp_tf.layers.fixed import fixed as fixed_layer
+from nvp_tf.layers.fixed import fixed_layer
 from nvp_tf.models.flow import Flow, Values
 
 _LARGE = 1e8  # floating-point operations of a product; with smaller ones most time goes to what is between them

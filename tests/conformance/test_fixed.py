@@ -9,7 +9,7 @@ import tensorflow as tf
 from cases import F64, MODELS, case, has_convolutions
 
 from nvp_tf.errors import UserError
-from nvp_tf.layers.fixed import fixed as fixed_layer
+from nvp_tf.layers.fixed import fixed_layer
 from nvp_tf.layers.residual_network import ResidualConvNet
 from nvp_tf.models.fixed_flow import FixedFlow, fixed
 from nvp_tf.models.flow import Flow
@@ -40,6 +40,9 @@ def test_answers_for_any_number():
     np.testing.assert_allclose(copy.bits_per_dim(x, noise=0.25), flow.bits_per_dim(x, noise=0.25), rtol=1e-9)
     np.testing.assert_allclose(tf.function(copy.log_prob)(x), copy.log_prob(x), rtol=1e-9)
     np.testing.assert_array_equal(copy.sample(2, seed=5), flow.sample(2, seed=5))
+    convolutions = fixed(MODELS["realnvp_grey"].shared)
+    nothing = convolutions.decode(np.zeros((0, convolutions.dimensions)))
+    assert nothing.shape == (0, 4, 4, 1) and convolutions.log_prob(nothing).shape == (0,)
 
 
 def test_mistakes_are_those_of_a_flow():
