@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks import machine, report
+from benchmarks.process import ENVIRONMENT
 from benchmarks.rounds import spread
 from nvp_tf import cli
 from nvp_tf.config.presets.registry import get_preset
@@ -94,7 +95,7 @@ def _addresses():
 def _start(config, addresses):
     cores = sorted(os.sched_getaffinity(0))
     for index in range(2):
-        environment = dict(os.environ)
+        environment = dict(ENVIRONMENT)
         environment.pop("TF_CONFIG", None)
         if addresses:
             task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
@@ -209,9 +210,10 @@ def markdown(result) -> str:
             "## A billion images: an extrapolation, not a measurement",
             _extrapolated(result),
             "From the table above, for N workers like these, each with the same part of the batch: a step takes what "
-            "it takes alone, and E 2 (N - 1) h + 2 S (N - 1) / (N B), with its E exchanges and S bytes, h half of the "
-            "time of an exchange of four bytes, and B the bytes a second of a large one: what messages around a ring "
-            "take. The row of 2 workers can be held against the measurement.",
+            "it takes alone, and (N - 1) (E h + S / B + 2 G / (N B)), with its E exchanges, S bytes of statistics and "
+            "G of gradients, h half of the time of an exchange of four bytes, and B the bytes a second of a large one: "
+            "what messages around a ring take, once for statistics and twice for parts of gradients. The row of 2 "
+            "workers can be held against the measurement.",
         ]
     )
 
@@ -239,9 +241,10 @@ def _extrapolated(result):
     hop, bandwidth = result["small_seconds"]["median"] / 2, LARGE / result["large_seconds"]["median"]
     rows = []
     for preset, row in result["presets"].items():
-        alone, size = row["alone_seconds"]["median"], row["gradient_bytes"] + row["statistics_bytes"]
+        alone = row["alone_seconds"]["median"]
         for count in WORKERS:
-            exchange = 2 * (count - 1) * (row["exchanges"] * hop + size / (count * bandwidth))
+            size = row["statistics_bytes"] + 2 * row["gradient_bytes"] / count
+            exchange = (count - 1) * (row["exchanges"] * hop + size / bandwidth)
             days = IMAGES / (count * row["batch"] / 2) * (alone + exchange) / 86400
             share = f"{100 * exchange / (alone + exchange):.0f} %"
             rows.append(

@@ -1,25 +1,12 @@
 """Batch statistics over all replicas, as both kinds of batch normalization need them."""
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 import keras
 import tensorflow as tf
 
 from nvp_tf.layers.recompute import computed_again
-
-Tensors = TypeVar("Tensors")  # a tensor, or a list of them
-
-
-def sum_over_replicas(value: Tensors) -> Tensors:
-    """The sum of `value` over the replicas of the current strategy; differentiable.
-
-    Outside a replica context (evaluation, a plain script) there is nothing to sum.
-    """
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+from nvp_tf.layers.replicas import replicas, sum_over_replicas
 
 
 def moments(
@@ -45,8 +32,7 @@ def moments(
     count = tf.reduce_sum(weights, axes)
     mean = tf.reduce_sum(weights * x, axes) / tf.maximum(count, 1)  # a channel with no counted entry has 0 and 0
     squares = tf.reduce_sum(weights * tf.square(x - mean), axes)
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    if replicas() == 1:
         return mean, squares / tf.maximum(count, 1)
     apart = mean - about
     count, apart, squares = tf.unstack(

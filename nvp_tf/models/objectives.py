@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.layers.statistics import sum_over_replicas
+from nvp_tf.layers.replicas import sum_over_replicas
 
 Nats = TypeVar("Nats", float, np.ndarray, tf.Tensor)
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from nvp_tf.config.schema import Config, TrainConfig
 from nvp_tf.layers.coupling import Coupling
 from nvp_tf.layers.keras_private import AllAtOnce, all_layers
-from nvp_tf.layers.statistics import sum_over_replicas
+from nvp_tf.layers.replicas import sum_over_replicas
 from nvp_tf.models.build import build
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import maximum_likelihood

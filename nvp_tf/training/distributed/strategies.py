@@ -9,6 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from nvp_tf.errors import WorkerLost, reason
+from nvp_tf.runtime import keep_memory
 from nvp_tf.training.distributed.cluster import find_cluster
 from nvp_tf.training.distributed.rendezvous import meet
 
@@ -56,6 +57,7 @@ def _mirrored() -> tf.distribute.MirroredStrategy:
 
 def _multiworker(worker_timeout: float) -> tf.distribute.MultiWorkerMirroredStrategy:
     cluster = find_cluster()
+    keep_memory()
     meet(cluster, worker_timeout, lambda line: print(line, file=sys.stderr, flush=True))
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
