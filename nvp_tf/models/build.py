@@ -23,11 +23,13 @@ from nvp_tf.layers.standardization import Standardization
 from nvp_tf.layers.whitening import Whitening
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.priors import PRIORS
+from nvp_tf.runtime import unnamed_variables
 
 Dtype: TypeAlias = str | keras.DTypePolicy
 Layer = TypeVar("Layer", bound=keras.layers.Layer)
 
 
+@unnamed_variables()
 def build(config: ModelConfig, dtype: str = "float32", network_dtype: str | None = None) -> Flow:
     """A Flow with fresh weights; nothing of it is built lazily.
 

@@ -12,6 +12,7 @@ from nvp_tf.layers.replicas import sum_over_replicas
 from nvp_tf.models.build import build
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import maximum_likelihood
+from nvp_tf.runtime import unnamed_variables
 from nvp_tf.training import together
 
 
@@ -45,6 +46,7 @@ class TrainingState(keras.Model):
     rate_factor: of the learning rate; 1 until a run diverges.
     """
 
+    @unnamed_variables()
     def __init__(self, config: Config) -> None:
         super().__init__()
         train = config.train
