@@ -25,6 +25,7 @@ from nvp_tf.markdown import table
 
 PRESETS, STEPS = ("realnvp_digits", "realnvp_fashion_mnist", "nice_fashion_mnist"), 5
 LARGE = 16 << 20  # bytes, of the exchange that shows what a second carries
+SMALL = 50  # exchanges of four bytes, each after the other, as those of a step are
 IMAGES, WORKERS = 1e9, (2, 16, 128)  # of the extrapolation
 
 
@@ -39,7 +40,7 @@ def run(rounds=7, say=print) -> dict:
       presets: of each its batch, exchanges a step, gradient_bytes and statistics_bytes (of one worker's
       messages, counted), sent_bytes (that one sent, as the network's counters say), seconds of a step together and
       alone, and share, the part of a step's time that is there only since there are two (median, low, high).
-      small_seconds, large_seconds: of one exchange of 4 bytes, of 16 MiB.
+      small_seconds, large_seconds: of one exchange of 4 bytes inside of a step, of one of 16 MiB outside.
     """
     found = {}
     with machine.Bystanders() as bystanders:
@@ -70,7 +71,9 @@ def _compared(config, rounds, say):
             seconds["together"].append(_both(together, "step"))
             sent.append((_loopback_bytes() - before) / (1 + STEPS) / len(together))
             seconds["alone"].append(_both(alone, "step"))
-        exchanges = {f"{size}_seconds": spread([_both(together, size) for _ in range(rounds)]) for size in _SIZES}
+        exchanges = {
+            f"{size}_seconds": spread([_both(together, size) for _ in range(rounds)]) for size in ("small", "large")
+        }
     pairs = zip(seconds["alone"], seconds["together"], strict=True)
     found = {
         "sent_bytes": statistics.median(sent),
@@ -131,9 +134,6 @@ def _loopback_bytes():
     return int(re.search(r"^\s*lo:\s*(\d+)", Path("/proc/net/dev").read_text(), re.M)[1])
 
 
-_SIZES = {"small": 1, "large": LARGE // 4}  # numbers of an exchange
-
-
 def _serve(config, core):
     """The other end of `_Process`."""
     os.sched_setaffinity(0, [core])
@@ -143,6 +143,7 @@ def _serve(config, core):
 
     from nvp_tf.data.pipeline import training_calls
     from nvp_tf.data.registry import load_dataset
+    from nvp_tf.layers.replicas import sum_over_replicas
     from nvp_tf.training.distributed.strategies import make_strategy
     from nvp_tf.training.distributed.workers import Workers
     from nvp_tf.training.state import TrainingState
@@ -169,6 +170,13 @@ def _serve(config, core):
             function()
         return {"seconds": (time.perf_counter() - start) / STEPS}
 
+    def small_exchanges():
+        value = tf.constant(1.0)
+        for _ in range(SMALL):
+            value = sum_over_replicas(value)
+        return value
+
+    small, large = tf.function(lambda: strategy.run(small_exchanges)), np.zeros(LARGE // 4, np.float32)
     graph = call.get_concrete_function(batch, one).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     norms = [layer for layer in state.flow._flatten_layers() if hasattr(layer, "running_variance")]
@@ -185,9 +193,10 @@ def _serve(config, core):
         what = line.strip()
         if what == "step":
             found = timed(lambda: call(batch, one)[0].numpy())
+        elif what == "small":
+            found = {"seconds": timed(small)["seconds"] / SMALL}
         else:
-            values = np.zeros(_SIZES[what], np.float32)
-            found = timed(lambda values=values: workers.total(values))
+            found = timed(lambda: workers.total(large))
         print(json.dumps(found), flush=True)
 
 
@@ -197,21 +206,21 @@ def section(result) -> str:
 
 def markdown(result) -> str:
     """The section of docs/scaling.md."""
-    small, large = (result[f"{size}_seconds"]["median"] for size in _SIZES)
+    small, large = (result[f"{size}_seconds"]["median"] for size in ("small", "large"))
     return "\n\n".join(
         [
             "## What a step of two workers exchanges, and what it costs",
             f"    {result['command']}",
             _measured(result),
-            f"One exchange of four bytes takes {1e3 * small:.2g} ms, one of {LARGE >> 20} MiB {1e3 * large:.3g} ms "
-            f"({LARGE / large / 1e9:.2g} GB/s). The median of {result['rounds']} rounds, and their ends; alone is one "
+            f"One exchange of four bytes, inside of a step, takes {1e3 * small:.2g} ms, one of {LARGE >> 20} MiB "
+            f"{1e3 * large:.3g} ms ({LARGE / large / 1e9:.2g} GB/s). The median of {result['rounds']} rounds, and their ends; alone is one "
             f"process a core with half the batch, at the same time, which exchanges nothing. "
             + report.machine(result["machine"], result["others"]),
             "## A billion images: an extrapolation, not a measurement",
             _extrapolated(result),
             "From the table above, for N workers like these, each with the same part of the batch: a step takes what "
             "it takes alone, and (N - 1) (E h + S / B + 2 G / (N B)), with its E exchanges, S bytes of statistics and "
-            "G of gradients, h half of the time of an exchange of four bytes, and B the bytes a second of a large one: "
+            "G of gradients, h the time of an exchange of four bytes, and B the bytes a second of a large one: "
             "what messages around a ring take, once for statistics and twice for parts of gradients. The row of 2 "
             "workers can be held against the measurement.",
         ]
@@ -238,7 +247,7 @@ def _measured(result):
 
 
 def _extrapolated(result):
-    hop, bandwidth = result["small_seconds"]["median"] / 2, LARGE / result["large_seconds"]["median"]
+    hop, bandwidth = result["small_seconds"]["median"], LARGE / result["large_seconds"]["median"]
     rows = []
     for preset, row in result["presets"].items():
         alone = row["alone_seconds"]["median"]
