@@ -213,8 +213,8 @@ def markdown(result) -> str:
             f"    {result['command']}",
             _measured(result),
             f"One exchange of four bytes, inside of a step, takes {1e3 * small:.2g} ms, one of {LARGE >> 20} MiB "
-            f"{1e3 * large:.3g} ms ({LARGE / large / 1e9:.2g} GB/s). The median of {result['rounds']} rounds, and their "
-            "ends; alone is one process a core with half the batch, at the same time, which exchanges nothing. "
+            f"{1e3 * large:.3g} ms ({LARGE / large / 1e9:.2g} GB/s). The median of {result['rounds']} rounds, and "
+            "their ends; alone is one process a core with half the batch, at the same time, which exchanges nothing. "
             + report.machine(result["machine"], result["others"]),
             "## A billion images: an extrapolation, not a measurement",
             _extrapolated(result),
