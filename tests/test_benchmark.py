@@ -3,12 +3,14 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from commands import digits_run, error_line, figures, run
 from held_out import reference
+from sgd import sgd_config
 
 import nvp_tf
 from benchmarks import engines, everything, machine, peers, report
@@ -18,7 +20,7 @@ from benchmarks.model_speed import ModelSpeed
 from benchmarks.peers import Peer
 from benchmarks.process import Worker
 from benchmarks.rounds import interleaved
-from benchmarks.workloads import serving
+from benchmarks.workloads import serving, workers
 from nvp_tf.config.presets.registry import get_preset
 from nvp_tf.errors import UserError
 from nvp_tf.exporting.export import Signatures
@@ -197,6 +199,18 @@ def test_a_model_beside_the_peak_of_the_machine(tmp_path):
     assert list(functions) == ["train", "log_prob", "encode", "sample"]
     assert all(0 < functions[name]["of_peak"]["median"] < 2 for name in functions)
     assert page.read_text().count("| matrix float32 |") == 4
+
+
+def test_workers_beside_processes_alone(monkeypatch):
+    """Its processes, real ones, step together and alone; what was counted is what was sent."""
+    small = SimpleNamespace(config=sgd_config(clip_norm=1e6))
+    monkeypatch.setattr(workers, "PRESETS", ["small"])
+    monkeypatch.setattr(workers, "get_preset", {"small": small}.get)
+    result = workers.run(rounds=1, say=lambda line: None)
+    found = result["presets"]["small"]
+    assert found["exchanges"] > 4 and 0 < found["statistics_bytes"] < found["gradient_bytes"] < found["sent_bytes"]
+    assert 0 < result["small_seconds"]["median"] < result["large_seconds"]["median"]
+    assert "| `small` | 7 |" in workers.markdown(result)
 
 
 def test_a_section_is_written_between_its_marks(tmp_path):

@@ -134,6 +134,12 @@ def replicas(number):
     return strategy
 
 
+def test_variables_have_one_name_to_tensorflow():
+    """Which is time and memory (`unnamed_variables`); Keras tells them apart."""
+    variables = TrainingState(sgd_config(clip_norm=1.0)).everything
+    assert len({variable.value.name for variable in variables}) == 1 < len({variable.path for variable in variables})
+
+
 def test_adam_is_keras_adam():
     """Of gradients of every size, down to those that its epsilon damps; a weight's steps are its own."""
     rng = np.random.RandomState(0)
