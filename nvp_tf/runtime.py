@@ -1,4 +1,4 @@
-"""How TensorFlow comes into the process of a command, and computes there: decided before it first does."""
+"""How TensorFlow comes into a process and computes there: import, passes over graphs, variables, threads, memory."""
 
 import contextlib
 import ctypes
