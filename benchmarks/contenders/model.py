@@ -15,6 +15,7 @@ def load(config, batch, train):
 
     import tensorflow as tf
 
+    from nvp_tf import runtime
     from nvp_tf.config.schema import Config
     from nvp_tf.models.build import build
     from nvp_tf.models.fixed_flow import fixed
@@ -52,6 +53,7 @@ def load(config, batch, train):
         calls = Calls(config, state.flow.count_params(), replicas=1)
         call, size = steps_of_a_call(state, tf.distribute.get_strategy(), calls), calls.size
         return functions("train", call, state.flow, data(batch, size), tf.constant(size), steps=size)
+    runtime.set_threads(1)  # parts of the examples are answered beside each other
     flow, x = fixed(build(config.model, network_dtype=config.train.network_dtype)), data(batch)["x"]
     return {
         **functions("log_prob", flow.log_prob, flow, x),

@@ -29,7 +29,11 @@ def main() -> dict[str, Any]:
 
     from nvp_tf.evaluation.evaluator import Evaluator
     from nvp_tf.runs.opened import OpenRun
+    from nvp_tf.runs.run_dir import RunDir
+    from nvp_tf.training.choices import set_threads
 
+    run = RunDir(FLAGS.run_dir)
+    set_threads(run.config, run)  # scored as it was while it was trained
     opened = OpenRun(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir)
     figures = Evaluator(opened.flow, FLAGS.batch_size).evaluate(
         getattr(opened.dataset, FLAGS.split),

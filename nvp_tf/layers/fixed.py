@@ -7,6 +7,7 @@ import keras
 
 from nvp_tf.layers.fixed_networks import FixedConvNet
 from nvp_tf.layers.keras_private import all_layers
+from nvp_tf.layers.mlp import MLP
 from nvp_tf.layers.residual_network import ResidualConvNet
 
 _FIXED = {
@@ -19,7 +20,7 @@ Layer = TypeVar("Layer", bound=keras.layers.Layer)
 
 def fixed_layer(layer: Layer) -> Layer:
     """A copy of a built layer that gives the same, to rounding, and cannot be trained: each `ResidualConvNet` in it is
-    a `FixedConvNet`."""
+    a `FixedConvNet`, and an `MLP` keeps its weights in what it computes in."""
     copy: Layer = keras.saving.deserialize_keras_object(_fixed(keras.saving.serialize_keras_object(layer)))
     for mine, other in zip(_parts(copy), _parts(layer), strict=True):
         if isinstance(other, ResidualConvNet):
@@ -36,7 +37,15 @@ def _fixed(config: Any) -> Any:
         return config
     if config.get("class_name") == ResidualConvNet.__name__:
         return config | _FIXED
+    if config.get("class_name") == MLP.__name__:
+        return _in_one_dtype(config)
     return {key: _fixed(part) for key, part in config.items()}
+
+
+def _in_one_dtype(config: Any) -> Any:
+    """Of a layer that casts its weights in each call: they are kept as they are cast."""
+    policy = keras.saving.deserialize_keras_object(config["config"]["dtype"])
+    return config | {"config": config["config"] | {"dtype": policy.compute_dtype}}
 
 
 def _parts(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:

@@ -14,7 +14,7 @@ from nvp_tf.layers.residual_network import ConvNet, ResidualBlock, ResidualConvN
 
 @keras.saving.register_keras_serializable("nvp_tf")
 class FixedConv2D(Convolution):
-    """A convolution whose kernel is a weight.
+    """A convolution whose kernel is a weight, kept in what it computes in.
 
     Args:
       filters, kernel_size, bias: as in `keras.layers.Conv2D`.
@@ -25,7 +25,8 @@ class FixedConv2D(Convolution):
 
     def build(self, input_shape: BatchShape) -> None:
         size = self.kernel_size
-        self.kernel = self.add_weight(name="kernel", shape=(size, size, input_shape[-1], self.filters))
+        shape = (size, size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(name="kernel", shape=shape, dtype=self.compute_dtype)
         super().build(input_shape)
 
     def set(self, kernel: np.ndarray, offset: np.ndarray | None = None) -> None:

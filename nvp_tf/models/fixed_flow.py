@@ -3,14 +3,21 @@
 import copy
 import functools
 import math
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
+from nvp_tf import runtime
 from nvp_tf.layers.fixed import fixed_layer
 from nvp_tf.models.flow import Flow, Values
+from nvp_tf.models.parts import in_parts
 
-_LARGE = 1e8  # floating-point operations of a product; with smaller ones most time goes to what is between them
+Function: TypeAlias = tf.types.experimental.PolymorphicFunction
+
+# Floating-point operations of a product, over all examples: with smaller ones most time goes to what is between them.
+_LARGE = 1e8
+_WORTH_PARTS = _LARGE / 4
 _NUMBERS = 4  # of examples that XLA compiles for: half a second to two seconds each
 
 
@@ -26,6 +33,9 @@ class FixedFlow(Flow):
     Asked outside of a graph, `log_prob`, `explain`, `encode`, `decode` and what calls them are graphs of their own: by
     XLA, for the first few numbers of examples, where products are small; else by TensorFlow, for any number. On a GPU,
     where XLA was not measured, always by TensorFlow.
+
+    Where operations have some of the cores each (`runtime.set_threads(1)`: one), parts of the examples are answered
+    beside each other, so that little is handed out and no core waits for another: of convolutions always by TensorFlow.
     """
 
     def log_prob(self, x: Values, noise: Values | None = None, training: bool = False) -> tf.Tensor:
@@ -47,10 +57,13 @@ class FixedFlow(Flow):
         if not tf.executing_eagerly():
             return getattr(super(), name)(*arguments)
         x, *others = map(tf.convert_to_tensor, arguments)
-        return self._function(name, self._by_xla(name, x))(x, *others)
+        x = self._check_latents(x) if name == "decode" else self._check(x)
+        n = x.shape[0]
+        parts = min(n, self._beside) if n * self._operations > _WORTH_PARTS else 1
+        xla = (parts == 1 or not self._convolves) and self._by_xla(name, n)
+        return self._function(name, tuple(other.shape.rank for other in others), xla, parts)(x, *others)
 
-    def _by_xla(self, name: str, x: tf.Tensor) -> bool:
-        n = x.shape[0] if x.shape.rank else 0
+    def _by_xla(self, name: str, n: int) -> bool:
         if not n or n * self._operations > _LARGE:
             return False
         numbers = self._compiled.setdefault(name, set())
@@ -58,15 +71,20 @@ class FixedFlow(Flow):
             numbers.add(n)
         return n in numbers
 
-    def _function(self, name: str, xla: bool) -> tf.types.experimental.PolymorphicFunction:
-        if (name, xla) not in self._functions:
+    def _function(self, name: str, ranks: tuple[int, ...], xla: bool, parts: int) -> Function:
+        """ranks: of what is given beside the examples; a graph for any number of examples is not one for any rank."""
+        key = (name, ranks, xla, parts)
+        if key not in self._functions:
             python = functools.partial(getattr(Flow, name), self)
-            self._functions[name, xla] = tf.function(python, autograph=False, jit_compile=xla, reduce_retracing=not xla)
-        return self._functions[name, xla]
+            if parts > 1:
+                python = functools.partial(in_parts, self._function(name, ranks, xla, 1), parts)
+            graph = tf.function(python, autograph=False, jit_compile=xla and parts == 1, reduce_retracing=not xla)
+            self._functions[key] = graph
+        return self._functions[key]
 
     # Cached properties, since Keras would track what is set as an attribute.
     @functools.cached_property
-    def _functions(self) -> dict[tuple[str, bool], tf.types.experimental.PolymorphicFunction]:
+    def _functions(self) -> dict[tuple, Function]:
         return {}
 
     @functools.cached_property
@@ -75,9 +93,19 @@ class FixedFlow(Flow):
         return {}
 
     @functools.cached_property
+    def _beside(self) -> int:
+        """How many graphs have threads to run beside each other."""
+        on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        return 1 if on_gpu else max(1, runtime.cores() // runtime.threads())
+
+    @functools.cached_property
     def _pattern(self) -> tf.Tensor:
         with tf.init_scope():  # a constant, also where a graph asks first
             return self.noise_pattern()
+
+    @functools.cached_property
+    def _convolves(self) -> bool:
+        return any(len(weight.shape) == 4 for weight in self.weights)
 
     @functools.cached_property
     def _operations(self) -> float:

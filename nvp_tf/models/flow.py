@@ -196,10 +196,7 @@ class Flow(MaximumLikelihood):
 
     def decode(self, z: Values) -> tf.Tensor:
         """Latents [n, D] -> uint8 images [n, height, width, channels], or float vectors [n, D]."""
-        z = tf.convert_to_tensor(z)
-        if not z.shape.is_compatible_with((None, self.dimensions)):
-            raise UserError(f"latents have shape {z.shape}, expected (n, {self.dimensions})")
-        z, n = at_least_one(z)
+        z, n = at_least_one(self._check_latents(z))
         return self.inverse(z)[:n]
 
     def sample(self, num_samples: int, seed: int = 0, temperature: float = 1.0) -> tf.Tensor:
@@ -250,6 +247,13 @@ class Flow(MaximumLikelihood):
             expected = ", ".join(str(side) for side in self.event_shape)
             raise UserError(f"data has shape {x.shape}, expected (n, {expected})")
         return x if x.shape[1:].is_fully_defined() else tf.ensure_shape(x, (None, *self.event_shape))
+
+    def _check_latents(self, z: Values) -> tf.Tensor:
+        """z as a tensor."""
+        z = tf.convert_to_tensor(z)
+        if not z.shape.is_compatible_with((None, self.dimensions)):
+            raise UserError(f"latents have shape {z.shape}, expected (n, {self.dimensions})")
+        return z
 
 
 def at_least_one(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -8,9 +8,12 @@ import pytest
 import tensorflow as tf
 from cases import F64, MODELS, case, has_convolutions
 
+import nvp_tf
+from nvp_tf import runtime
 from nvp_tf.errors import UserError
 from nvp_tf.layers.fixed import fixed_layer
 from nvp_tf.layers.residual_network import ResidualConvNet
+from nvp_tf.models import fixed_flow
 from nvp_tf.models.fixed_flow import FixedFlow, fixed
 from nvp_tf.models.flow import Flow
 
@@ -43,6 +46,46 @@ def test_answers_for_any_number():
     convolutions = fixed(MODELS["realnvp_grey"].shared)
     nothing = convolutions.decode(np.zeros((0, convolutions.dimensions)))
     assert nothing.shape == (0, 4, 4, 1) and convolutions.log_prob(nothing).shape == (0,)
+
+
+@pytest.mark.parametrize(("name", "xla"), [("nice_image", False), ("vector", True), ("realnvp_grey", False)])
+def test_a_part_for_each_core(name, xla, monkeypatch):
+    """Where an operation has one thread, of more examples than parts, as many and fewer, and whatever the noise."""
+    flow = MODELS[name].shared
+    monkeypatch.setattr(runtime, "threads", lambda: 1)
+    monkeypatch.setattr(runtime, "cores", lambda: 3)
+    monkeypatch.setattr(fixed_flow, "_WORTH_PARTS", 0)
+    monkeypatch.setattr(fixed_flow, "_LARGE", 1e12 if xla else 0)
+    copy, z = fixed(flow), flow.sample_latents(7, seed=3)
+    for n in (7, 3, 2, 1, 0, 6):
+        x = flow.decode(z[:n])
+        np.testing.assert_allclose(copy.decode(z[:n]), x, rtol=1e-9)
+        np.testing.assert_allclose(copy.encode(x), flow.encode(x), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(copy.log_prob(x), flow.log_prob(x), rtol=1e-9)
+        if flow.pixels is not None and n:
+            for shape in ((n, *flow.event_shape), (1, *flow.event_shape), flow.event_shape, ()):
+                noise = np.random.default_rng(0).uniform(size=shape)
+                np.testing.assert_allclose(copy.log_prob(x, noise), flow.log_prob(x, noise), rtol=1e-9)
+    assert {parts for *_, parts in copy._functions} == {1, 2, 3}
+    assert any(compiled and parts > 1 for *_, compiled, parts in copy._functions) == xla
+    with pytest.raises(UserError, match=r"latents have shape \(7, "):
+        copy.decode(np.zeros((7, copy.dimensions + 1)))
+
+
+@pytest.mark.parametrize("preset", ["nice_fashion_mnist", "realnvp_digits"])
+def test_weights_are_kept_in_what_they_compute_in(preset, tmp_path):
+    """Products' alone are cast in each call of a flow that is trained: the answers stay as they are."""
+    small = {"nice_fashion_mnist": ["model.flow.hidden_units=8"], "realnvp_digits": ["model.flow.couplings=2"]}[preset]
+    flow = nvp_tf.build(nvp_tf.preset(preset, *small).model, network_dtype="bfloat16")
+    flow.set_weights([w + 0.05 * np.random.default_rng(1).normal(size=w.shape) for w in flow.get_weights()])
+    copy, x = fixed(flow), flow.sample(4)
+    products = {weight.dtype for weight in copy.weights if len(weight.shape) in (2, 4)}
+    assert products == {"bfloat16"}
+    tolerance = {"nice_fashion_mnist": 1e-6, "realnvp_digits": 0.02}[preset]  # filters are scaled before they are cast
+    np.testing.assert_allclose(Flow.log_prob(copy, x), flow.log_prob(x), rtol=tolerance)
+    copy.save(tmp_path / "fixed.keras")
+    again = keras.saving.load_model(tmp_path / "fixed.keras")
+    np.testing.assert_array_equal(Flow.log_prob(again, x), Flow.log_prob(copy, x))
 
 
 def test_mistakes_are_those_of_a_flow():
