@@ -18,7 +18,7 @@ def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=
       steps: of training in a call.
       learning_rate: Adam's.
       threads: of one operation in training; None for all cores, as in the answers. One is faster for small networks.
-      compiled: whether `torch.compile` makes the loss and the answers.
+      compiled: whether `torch.compile` makes the loss and the answers, those of weights that stay as they are.
       autocast: whether matrix products and convolutions are in bfloat16.
     """
     cores = torch.get_num_threads()
@@ -38,7 +38,8 @@ def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=
             return sample(len(points))
 
     if compiled:
-        loss, scores, samples = (torch.compile(function) for function in (loss, scores, samples))
+        loss = torch.compile(loss)
+        scores, samples = (torch.compile(function, options={"freezing": True}) for function in (scores, samples))
     count = sum(parameter.numel() for parameter in model.parameters())
 
     def train():

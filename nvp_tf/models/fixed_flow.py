@@ -3,9 +3,10 @@
 import copy
 import functools
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nvp_tf import runtime
@@ -36,6 +37,8 @@ class FixedFlow(Flow):
 
     Where operations have some of the cores each (`runtime.set_threads(1)`: one), parts of the examples are answered
     beside each other, so that little is handed out and no core waits for another: of convolutions always by TensorFlow.
+
+    Weights are constants of those graphs: others are set by `set_weights` or `load_weights`.
     """
 
     def log_prob(self, x: Values, noise: Values | None = None, training: bool = False) -> tf.Tensor:
@@ -75,12 +78,31 @@ class FixedFlow(Flow):
         """ranks: of what is given beside the examples; a graph for any number of examples is not one for any rank."""
         key = (name, ranks, xla, parts)
         if key not in self._functions:
-            python = functools.partial(getattr(Flow, name), self)
+            python = (
+                functools.partial(getattr(Flow, name), self) if xla else functools.partial(self._by_constants, name)
+            )
             if parts > 1:
                 python = functools.partial(in_parts, self._function(name, ranks, xla, 1), parts)
             graph = tf.function(python, autograph=False, jit_compile=xla and parts == 1, reduce_retracing=not xla)
             self._functions[key] = graph
         return self._functions[key]
+
+    def _by_constants(self, name: str, *arguments: tf.Tensor) -> tf.Tensor:
+        """A `Flow`'s answer while it is traced: of weights that are constants of a graph TensorFlow lays kernels out once,
+        and of variables in each call."""
+        with tf.init_scope():
+            values = [variable.numpy() for variable in self.variables]
+        constants = [(v, tf.constant(value)) for v, value in zip(self.variables, values, strict=True)]
+        with keras.StatelessScope(constants):
+            return getattr(Flow, name)(self, *arguments)
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        super().set_weights(weights)
+        self._functions.clear()
+
+    def load_weights(self, *arguments: Any, **options: Any) -> None:
+        super().load_weights(*arguments, **options)
+        self._functions.clear()
 
     # Cached properties, since Keras would track what is set as an attribute.
     @functools.cached_property

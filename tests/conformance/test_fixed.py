@@ -88,6 +88,19 @@ def test_weights_are_kept_in_what_they_compute_in(preset, tmp_path):
     np.testing.assert_array_equal(Flow.log_prob(again, x), Flow.log_prob(copy, x))
 
 
+def test_other_weights(tmp_path):
+    """Answers are those of the weights that a copy has now, whichever it had when it was asked first."""
+    copy = fixed(MODELS["realnvp_grey"].shared)
+    x, weights = copy.sample(2), copy.get_weights()
+    before = copy.log_prob(x)
+    copy.save_weights(tmp_path / "before.weights.h5")
+    copy.set_weights([1.1 * weight for weight in weights])
+    np.testing.assert_allclose(copy.log_prob(x), Flow.log_prob(copy, x), rtol=1e-9)
+    assert (np.abs(copy.log_prob(x) - before) > 1e-3).all()
+    copy.load_weights(tmp_path / "before.weights.h5")
+    np.testing.assert_array_equal(copy.log_prob(x), before)
+
+
 def test_mistakes_are_those_of_a_flow():
     copy = fixed(MODELS["realnvp_grey"].shared)
     with pytest.raises(UserError, match="expected integers"):
