@@ -88,8 +88,8 @@ class FixedFlow(Flow):
         return self._functions[key]
 
     def _by_constants(self, name: str, *arguments: tf.Tensor) -> tf.Tensor:
-        """A `Flow`'s answer as it is traced. Kernels that are constants of a graph TensorFlow lays out once, and variables in
-        each call."""
+        """A `Flow`'s answer as it is traced: TensorFlow lays out kernels that are constants of a graph once, and those
+        that are variables in each call."""
         with tf.init_scope():
             values = [variable.numpy() for variable in self.variables]
         constants = [(v, tf.constant(value)) for v, value in zip(self.variables, values, strict=True)]
