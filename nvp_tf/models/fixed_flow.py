@@ -16,9 +16,12 @@ from nvp_tf.models.parts import in_parts
 
 Function: TypeAlias = tf.types.experimental.PolymorphicFunction
 
+XLA, CONSTANTS, VARIABLES = "xla", "constants", "variables"  # the graph's compiler, or what its weights are
+
 # Floating-point operations of a product, over all examples: with smaller ones most time goes to what is between them.
 _LARGE = 1e8
 _WORTH_PARTS = _LARGE / 4
+_FEW_BYTES = 8e6  # of weights: TensorFlow keeps some forty copies of those that are constants of a graph
 _NUMBERS = 4  # of examples that XLA compiles for: half a second to two seconds each
 
 
@@ -36,9 +39,9 @@ class FixedFlow(Flow):
     where XLA was not measured, always by TensorFlow.
 
     Where operations have some of the cores each (`runtime.set_threads(1)`: one), parts of the examples are answered
-    beside each other, so that little is handed out and no core waits for another: of convolutions always by TensorFlow.
-
-    Weights are constants of those graphs: others are set by `set_weights` or `load_weights`.
+    beside each other, so that little is handed out and no core waits for another: of convolutions by TensorFlow, of
+    weights that are constants of the graph where they are few. Other weights are set by `set_weights` or
+    `load_weights`.
     """
 
     def log_prob(self, x: Values, noise: Values | None = None, training: bool = False) -> tf.Tensor:
@@ -61,30 +64,36 @@ class FixedFlow(Flow):
             return getattr(super(), name)(*arguments)
         x, *others = map(tf.convert_to_tensor, arguments)
         x = self._check_latents(x) if name == "decode" else self._check(x)
-        n = x.shape[0]
-        parts = min(n, self._beside) if n * self._operations > _WORTH_PARTS else 1
-        xla = (parts == 1 or not self._convolves) and self._by_xla(name, n)
-        return self._function(name, tuple(other.shape.rank for other in others), xla, parts)(x, *others)
+        how, parts = self._way(name, x.shape[0])
+        return self._function(name, tuple(other.shape.rank for other in others), how, parts)(x, *others)
 
-    def _by_xla(self, name: str, n: int) -> bool:
-        if not n or n * self._operations > _LARGE:
-            return False
+    def _way(self, name: str, n: int) -> tuple[str, int]:
+        """(how n examples are answered, in how many parts)."""
+        work = n * self._operations
+        parts = min(n, self._beside) if work > _WORTH_PARTS else 1
+        if parts > 1 and self._convolves:
+            return (CONSTANTS if self._bytes <= _FEW_BYTES else VARIABLES), parts
+        if not 0 < work <= _LARGE:
+            return VARIABLES, parts
         numbers = self._compiled.setdefault(name, set())
         if len(numbers) < _NUMBERS:
             numbers.add(n)
-        return n in numbers
+        return (XLA if n in numbers else VARIABLES), parts
 
-    def _function(self, name: str, ranks: tuple[int, ...], xla: bool, parts: int) -> Function:
+    def _function(self, name: str, ranks: tuple[int, ...], how: str, parts: int) -> Function:
         """ranks: of what is given beside the examples; a graph for any number of examples is not one for any rank."""
-        key = (name, ranks, xla, parts)
+        key = (name, ranks, how, parts)
         if key not in self._functions:
-            python = (
-                functools.partial(getattr(Flow, name), self) if xla else functools.partial(self._by_constants, name)
-            )
             if parts > 1:
-                python = functools.partial(in_parts, self._function(name, ranks, xla, 1), parts)
-            graph = tf.function(python, autograph=False, jit_compile=xla and parts == 1, reduce_retracing=not xla)
-            self._functions[key] = graph
+                python = functools.partial(in_parts, self._function(name, ranks, how, 1), parts)
+            elif how == CONSTANTS:
+                python = functools.partial(self._by_constants, name)
+            else:
+                python = functools.partial(getattr(Flow, name), self)
+            compiled = how == XLA
+            self._functions[key] = tf.function(
+                python, autograph=False, jit_compile=compiled and parts == 1, reduce_retracing=not compiled
+            )
         return self._functions[key]
 
     def _by_constants(self, name: str, *arguments: tf.Tensor) -> tf.Tensor:
@@ -128,6 +137,10 @@ class FixedFlow(Flow):
     @functools.cached_property
     def _convolves(self) -> bool:
         return any(len(weight.shape) == 4 for weight in self.weights)
+
+    @functools.cached_property
+    def _bytes(self) -> int:
+        return sum(math.prod(weight.shape) * tf.as_dtype(weight.dtype).size for weight in self.weights)
 
     @functools.cached_property
     def _operations(self) -> float:
