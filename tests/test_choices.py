@@ -45,7 +45,8 @@ def test_dtype(name, monkeypatch):
         ("realnvp_fashion_mnist", [], 8),
         ("realnvp_cifar10", [], 16),
         ("nice_fashion_mnist", [], 16),
-        ("realnvp_two_moons", [], 16),
+        ("realnvp_two_moons", [], 1),
+        ("realnvp_two_moons", ["model.flow.hidden_units=256"], 16),
     ],
 )
 def test_threads_by_size(preset, keys, expected, monkeypatch):

@@ -12,11 +12,12 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from nvp_tf import runtime
-from nvp_tf.config.schema import Config, ModelConfig, RealNVPConfig
+from nvp_tf.config.schema import Config, ModelConfig, RealNVPConfig, VectorRealNVPConfig
 from nvp_tf.models.build import build
 from nvp_tf.runs.run_dir import RunDir
 
 _SMALL = 5e8  # floating-point operations of a convolution: of larger ones each is worth every core
+_TINY = 5e6  # of a product of vectors' networks: larger ones are worth handing out
 _SHORT = 200  # steps: of fewer the clock takes as long as it could save
 _FASTER = 1.1  # that bfloat16 must be, to be worth its rounding
 _SECONDS = 1.0
@@ -26,14 +27,27 @@ def set_threads(config: Config, run: RunDir | None = None) -> None:
     """Before TensorFlow computes: the threads of an operation that the run has, or that a new one is to have.
 
     A step of a Real NVP goes through its graph on two ways at once, gradients of inputs and of weights: where its
-    convolutions are small, half of the cores for each is quicker than all for both. All else has TensorFlow's own
-    threads.
+    convolutions are small, half of the cores for each is quicker than all for both. Products of vectors that are tiny
+    are quickest by one thread. All else has TensorFlow's own threads.
     """
-    on_two_ways = _convolution(config) < _SMALL and not tf.config.list_physical_devices("GPU")
-    open_choice = max(1, runtime.cores() // 2) if on_two_ways else runtime.cores()
+    open_choice = runtime.cores()
+    if not tf.config.list_physical_devices("GPU"):
+        if _product(config) < _TINY:
+            open_choice = 1
+        elif _convolution(config) < _SMALL:
+            open_choice = max(1, open_choice // 2)
     threads = config.train.threads or (run.config.train.threads if run and run.begun else open_choice)
     if threads:  # a run of before has none
         runtime.set_threads(threads)
+
+
+def _product(config: Config) -> float:
+    """Floating-point operations of one product of a batch, between the hidden layers of vectors' networks. Infinite
+    where there is none."""
+    flow = config.model.flow
+    if not isinstance(flow, VectorRealNVPConfig):
+        return math.inf
+    return 2 * flow.hidden_units**2 * config.train.batch_size
 
 
 def _convolution(config: Config) -> float:
