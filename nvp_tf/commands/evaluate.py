@@ -29,12 +29,10 @@ def main() -> dict[str, Any]:
 
     from nvp_tf.evaluation.evaluator import Evaluator
     from nvp_tf.runs.opened import OpenRun
-    from nvp_tf.runs.run_dir import RunDir
     from nvp_tf.training.choices import set_threads
 
-    run = RunDir(FLAGS.run_dir)
-    set_threads(run.config, run)  # scored as it was while it was trained
     opened = OpenRun(FLAGS.run_dir, FLAGS.weights, FLAGS.data_dir)
+    set_threads(opened.config, opened.run)  # scored as it was while it was trained
     figures = Evaluator(opened.flow, FLAGS.batch_size).evaluate(
         getattr(opened.dataset, FLAGS.split),
         FLAGS.noise_samples,
