@@ -48,15 +48,20 @@ def test_answers_for_any_number():
     assert nothing.shape == (0, 4, 4, 1) and convolutions.log_prob(nothing).shape == (0,)
 
 
-@pytest.mark.parametrize(
-    ("name", "how"), [("nice_image", "variables"), ("vector", "xla"), ("realnvp_grey", "constants")]
-)
-def test_a_part_for_each_core(name, how, monkeypatch):
-    """Where an operation has one thread, of more examples than parts, as many and fewer, and whatever the noise."""
-    flow = MODELS[name].shared
+@pytest.fixture
+def three_cores(monkeypatch):
+    """With one thread for an operation, and a part for each from the first examples on."""
     monkeypatch.setattr(runtime, "threads", lambda: 1)
     monkeypatch.setattr(runtime, "cores", lambda: 3)
     monkeypatch.setattr(fixed_flow, "_WORTH_PARTS", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), [("nice_image", "variables"), ("vector", "xla"), ("realnvp_grey", "constants")]
+)
+def test_a_part_for_each_core(name, how, three_cores, monkeypatch):
+    """Where an operation has one thread, of more examples than parts, as many and fewer, and whatever the noise."""
+    flow = MODELS[name].shared
     monkeypatch.setattr(fixed_flow, "_LARGE", 0 if how == "variables" else 1e12)
     copy, z = fixed(flow), flow.sample_latents(7, seed=3)
     for n in (7, 3, 2, 1, 0, 6):
@@ -89,11 +94,12 @@ def test_weights_are_kept_in_what_they_compute_in(preset, tmp_path):
     np.testing.assert_array_equal(Flow.log_prob(again, x), Flow.log_prob(copy, x))
 
 
-def test_other_weights(tmp_path):
-    """Answers are those of the weights that a copy has now, whichever it had when it was asked first."""
+def test_other_weights(tmp_path, three_cores):
+    """Answers are those of the weights that a copy has now, though those of before were constants of its graphs."""
     copy = fixed(MODELS["realnvp_grey"].shared)
     x, weights = copy.sample(2), copy.get_weights()
     before = copy.log_prob(x)
+    assert {how for *_, how, _ in copy._functions} == {"constants"}
     copy.save_weights(tmp_path / "before.weights.h5")
     copy.set_weights([1.1 * weight for weight in weights])
     np.testing.assert_allclose(copy.log_prob(x), Flow.log_prob(copy, x), rtol=1e-9)
