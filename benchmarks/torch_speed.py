@@ -5,6 +5,8 @@ import itertools
 import torch
 import torch._inductor.config
 
+from nvp_tf import runtime
+
 
 def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=None, compiled=False, autocast=False):
     """{"train", "log_prob", "sample"} of a model, at the settings that made PyTorch fastest here.
@@ -22,6 +24,7 @@ def functions(model, log_prob, sample, x, points, steps, learning_rate, threads=
       compiled: whether `torch.compile` makes the loss and the answers.
       autocast: whether matrix products and convolutions are in bfloat16.
     """
+    runtime.keep_memory()
     cores = torch.get_num_threads()
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, eps=1e-7, fused=True)
     precision = torch.autocast("cpu", torch.bfloat16, enabled=autocast)

@@ -23,7 +23,8 @@ _PASSES = (
     "shape_optimization",
 )
 
-_M_TOP_PAD = -2  # of malloc.h
+# Of malloc.h, by number: from when on freed memory is handed back, what is asked for beyond a need, and what alone.
+_KEEPING = {-1: 1 << 30, -2: 64 << 20, -3: 1 << 30}
 
 
 @contextlib.contextmanager
@@ -71,10 +72,11 @@ def set_threads(threads: int) -> None:
 
 
 def keep_memory() -> None:
-    """What is freed stays in the process. glibc hands a thread's 64 MiB back once they are unused, and a step that asks
-    for them anew waits for the kernel: of workers a quarter of a step."""
+    """What is freed stays in the process. glibc hands memory back once it is unused, and a step that asks for it anew
+    waits for the kernel to clear it page by page: of workers a quarter of a step, of PyTorch up to a third."""
     with contextlib.suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_TOP_PAD, 64 << 20)
+        for option, value in _KEEPING.items():
+            ctypes.CDLL(None).mallopt(option, value)
 
 
 def threads() -> int:

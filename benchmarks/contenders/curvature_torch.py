@@ -12,6 +12,9 @@ def load(library, weights, data, batch, dtype="float64", only=None, probes=99, k
     import numpy as np
     import torch
 
+    from nvp_tf import runtime
+
+    runtime.keep_memory()
     torch.manual_seed(0)
     number = getattr(torch, dtype)
     with np.load(data) as arrays:

@@ -20,8 +20,10 @@ def load(config, data, minutes, every):
     import torch
 
     from benchmarks import torch_models
+    from nvp_tf import runtime
     from nvp_tf.config.schema import Config
 
+    runtime.keep_memory()
     torch.manual_seed(0)
     model = torch_models.of(Config.from_json(config).model)
     optimizer = torch.optim.Adam(model.parameters(), RATE, fused=True)

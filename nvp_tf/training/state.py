@@ -76,8 +76,8 @@ class TrainingState(keras.Model):
         if self.averaged:
             self.averaged.set_weights(self.flow.get_weights())
 
-    def replica_step(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """One gradient step on this replica's part of the batch.
+    def replica_step(self, batch: dict[str, tf.Tensor], compiled: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """One gradient step on this replica's part of the batch; whether XLA compiles it makes no other numbers.
 
         The loss is the mean over the whole batch (`maximum_likelihood`), so gradients are summed; they are clipped
         after the sum. Both are exact for parts of unequal size.
@@ -92,7 +92,7 @@ class TrainingState(keras.Model):
         factor = clip / tf.maximum(norm, clip) if clip else 1.0
         # No NaN reaches the weights, which must still tell which layer it came from: times 0 it is 0 here.
         factor = tf.where(tf.math.is_finite(norm), factor, 0.0)
-        gradients = together.multiply_no_nan(gradients, factor)
+        gradients = together.multiply_no_nan(gradients, factor, compiled)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self._move_average()
         return loss, norm

@@ -68,7 +68,7 @@ def steps_of_a_call(
     # XLA must know each shape, and a call hides those that its gradient needs.
     @sharing("" if calls.compiled else CALLED)
     def one(batches: dict[str, tf.Tensor], number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return state.replica_step({name: value[:, number] for name, value in batches.items()})
+        return state.replica_step({name: value[:, number] for name, value in batches.items()}, calls.compiled)
 
     def step(batches: dict[str, tf.Tensor], number: tf.Tensor) -> list[tf.Tensor]:
         results = strategy.run(one, args=(batches, number))
