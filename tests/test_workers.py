@@ -1,24 +1,21 @@
-"""Several processes train as one: the same steps, whoever is killed; and how they find each other."""
+"""Several processes train as one: the same steps, whoever is killed."""
 
 import json
 import random
 import signal
-import socket
 import threading
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from addresses import addresses
 from commands import ENVIRONMENT, ROOT, finish
 from sgd import assert_same_steps, sgd_config, sgd_steps
 from warm import Command
 
 from nvp_tf.data.registry import load_dataset
-from nvp_tf.errors import UserError
 from nvp_tf.runs.run_dir import RunDir
-from nvp_tf.training.distributed.cluster import Cluster, counts_of, find_cluster, hosts_of
-from nvp_tf.training.distributed.rendezvous import meet
 
 EVERY, STEPS = 150, 450
 VECTORS = [
@@ -27,15 +24,6 @@ VECTORS = [
     *(f"--set=train.{key}" for key in (f"steps={STEPS}", f"evaluate_every={EVERY}", "batch_size=31", "ema_decay=0.9")),
     *("--set=train.checkpoint_minutes=1e-9", "--set=train.recompute_statistics=3"),
 ]
-
-
-def addresses(count):
-    """That many on this machine whose ports are free."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    ports = [opened.getsockname()[1] for opened in sockets]
-    for opened in sockets:
-        opened.close()
-    return [f"localhost:{port}" for port in ports]
 
 
 def tf_config(cluster, index):
@@ -188,135 +176,3 @@ def test_workers_that_are_started_again_whenever_they_end(whole, tmp_path):
     assert [index for index, status in ends if status == 0] in ([0, 1], [1, 0]), (ends, said)
     assert {status for _, status in ends} <= {0, 75, -signal.SIGKILL}, (ends, said)
     assert_ended_as(tmp_path / "run", whole)
-
-
-def test_slurms_short_forms():
-    assert hosts_of("n[1-3,07],m5") == ["n1", "n2", "n3", "n07", "m5"]
-    assert hosts_of("gpu[098-101]") == ["gpu098", "gpu099", "gpu100", "gpu101"]
-    assert hosts_of("r[1-2]n[3-4]-ib,login") == ["r1n3-ib", "r1n4-ib", "r2n3-ib", "r2n4-ib", "login"]
-    assert counts_of("2(x3),1") == [2, 2, 2, 1]
-
-
-SLURM = {
-    "SLURM_JOB_ID": "123456",
-    "SLURM_PROCID": "3",
-    "SLURM_STEP_NODELIST": "n[9-10],a1",
-    "SLURM_STEP_TASKS_PER_NODE": "2(x2),1",
-    "SLURMD_NODENAME": "n10",
-}
-TASKS = {"cluster": {"chief": ["a:1"], "worker": ["b:2", "[::1]:3"]}, "task": {"type": "worker", "index": 1}}
-
-
-def test_clusters():
-    """Slurm's nodes in its own order, which is that of its tasks."""
-    assert find_cluster(SLURM) == Cluster(("n9:23456", "n9:23457", "n10:23456", "n10:23457", "a1:23456"), 3)
-    assert find_cluster(SLURM | {"TF_CONFIG": json.dumps(TASKS)}) == Cluster(("a:1", "b:2", "[::1]:3"), 2)
-
-
-def test_slurm_as_tensorflow_reads_it(monkeypatch):
-    """Its resolver sorts nodes by name, which srun does not, and believes any rank: it is held to names in order."""
-    sorted_nodes = {"SLURM_STEP_NODELIST": "a1,n[09-10]", "SLURM_STEP_TASKS_PER_NODE": "1,2(x2)"}
-    for key, value in (SLURM | sorted_nodes | {"SLURM_STEP_NUM_TASKS": "5"}).items():
-        monkeypatch.setenv(key, value)
-    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-        port_base=23456, gpus_per_node=2, gpus_per_task=1, auto_set_gpu=False
-    )
-    ours = find_cluster(SLURM | sorted_nodes)
-    assert list(ours.addresses) == resolver.cluster_spec().as_dict()["worker"]
-    assert resolver.get_task_info() == ("worker", ours.index)
-
-
-def tasks(**changes):
-    return {"TF_CONFIG": json.dumps(TASKS | changes)}
-
-
-REFUSED = [
-    ({}, "neither TF_CONFIG nor SLURM_PROCID is set"),
-    ({"TF_CONFIG": "{'cluster'"}, r"TF_CONFIG is not JSON \(Expecting property name.*\), expected {\"cluster\""),
-    ({"TF_CONFIG": "[1]"}, r"TF_CONFIG is \[1\], expected {"),
-    ({"TF_CONFIG": '{"cluster": {"worker": ["a:1"]}}'}, "TF_CONFIG is {.*}, expected {"),
-    (tasks(cluster={"worker": ["a:1"], "ps": ["b:1"]}), "a job 'ps', expected worker"),
-    (tasks(cluster={"worker": ["a:1", "b"]}), "the addresses a:1, b, expected HOST:PORT"),
-    (tasks(cluster={"worker": ["a:1", "a:1"]}), "the addresses a:1, a:1, expected HOST:PORT, each another one"),
-    (
-        tasks(task={"type": "worker", "index": 2}),
-        "the task worker 2, expected one of its cluster, which has 1 chief and",
-    ),
-    (tasks(task={"type": "evaluator", "index": 0}), "the task evaluator 0, expected one"),
-    (tasks(task={"type": "worker", "index": "0"}), "the task worker '0', expected one"),
-    (SLURM | {"SLURM_STEP_TASKS_PER_NODE": "two"}, "SLURM_STEP_TASKS_PER_NODE is 'two', which is not what Slurm sets"),
-    ({"SLURM_PROCID": "0"}, "SLURM_STEP_NODELIST is not set: start --strategy=multiworker by Slurm's srun"),
-    (SLURM | {"SLURM_PROCID": "1"}, "SLURM_PROCID is 1 of 5 tasks, on n10: expected srun --distribution=block"),
-]
-
-
-@pytest.mark.parametrize(("environment", "message"), REFUSED)
-def test_clusters_that_make_no_sense(environment, message):
-    with pytest.raises(UserError, match=message):
-        find_cluster(environment)
-
-
-def meeting(cluster, indices, seconds):
-    """{index: None or what it was refused with} of workers that come at once."""
-    found = {}
-
-    def come(index):
-        try:
-            found[index] = meet(Cluster(tuple(cluster), index), seconds)
-        except UserError as error:
-            found[index] = str(error)
-
-    threads = [threading.Thread(target=come, args=(index,)) for index in indices]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return found
-
-
-def test_workers_meet():
-    assert meeting(addresses(4), [3, 1, 0, 2], 30) == dict.fromkeys(range(4))
-
-
-def test_who_does_not_come_is_named():
-    cluster = addresses(3)
-    found = meeting(cluster, [0, 2], 2)
-    assert found[0] == f"worker 1 ({cluster[1]}) did not come within 2 s (--worker_timeout)"
-    assert found[2] == (
-        f"the chief, worker 0 at {cluster[0]}, did not let worker 2 begin within 2 s (--worker_timeout)"
-    )
-    with socket.create_server(("", int(cluster[0].split(":")[1]))):
-        assert meeting(cluster, [0], 2)[0].startswith(f"{cluster[0]}: the port cannot be had (")
-
-
-def test_a_worker_that_left_is_waited_for_again():
-    """And what is no worker of ours does not disturb."""
-    cluster = addresses(3)
-    chief = threading.Thread(target=meeting, args=(cluster, [0], 30))
-    chief.start()
-    address = ("localhost", int(cluster[0].split(":")[1]))
-    for said in (b"GET / HTTP/1.1\r\n\r\n", b'{"worker": 7, "workers": 3}\n', b'{"worker": 1, "workers": 3}\n', b""):
-        connected(address).sendall(said)  # and goes
-    assert meeting(cluster, [2, 1], 30) == {1: None, 2: None}
-    chief.join(60)
-    assert not chief.is_alive()
-
-
-def connected(address):
-    deadline = time.monotonic() + 600  # against a hang alone
-    while True:
-        try:
-            return socket.create_connection(address)
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-
-def test_workers_of_different_clusters_and_runs_are_told(tmp_path):
-    cluster = addresses(3)
-    chief = {}
-    thread = threading.Thread(target=lambda: chief.update(meeting(cluster, [0], 10)))
-    thread.start()
-    connected(("localhost", int(cluster[0].split(":")[1]))).sendall(b'{"worker": 1, "workers": 2}\n')
-    thread.join(30)
-    assert chief[0] == "worker 1 is of 2 workers, and the chief of 3: expected the same cluster in each"
