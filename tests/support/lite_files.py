@@ -104,7 +104,3 @@ def lite_files():
             path, arrays = folder / name / file, dict(np.load(folder / f"{name}-{file}.npz"))
             files[name, file] = flow, known[name], x, path, arrays, told["told"][str(path)]
     return files
-
-
-def _reference(flow, held_out):
-    return reference(flow.event, held_out, flow.log_prob(held_out).numpy(), usual=2)
