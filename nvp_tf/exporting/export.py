@@ -19,6 +19,7 @@ from nvp_tf.evaluation.reference import Reference
 from nvp_tf.evaluation.usual import usual_bits
 from nvp_tf.exporting import gate
 from nvp_tf.exporting.half import in_half_precision
+from nvp_tf.exporting.live import Live
 from nvp_tf.exporting.page import material
 from nvp_tf.exporting.serving import ServingBundle
 from nvp_tf.exporting.signatures import Signatures
@@ -26,7 +27,7 @@ from nvp_tf.files import PARTIAL, json_text, put_in_place, write_text
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.scales import left_at
 from nvp_tf.runs.provenance import provenance
-from nvp_tf.scoring.contract import next_version
+from nvp_tf.scoring.contract import BATCH, next_version
 
 
 def export(
@@ -55,27 +56,27 @@ def export(
     Raises:
       UserError: an answer that differs from the flow's by more than its bound (`gate.check`).
     """
-    folder, examples = Path(export_dir), np.asarray(examples, flow.event.dtype)
+    folder, live = Path(export_dir), Live(flow, examples)
 
     def fill(partial: Path) -> dict[str, Any]:
         signatures = Signatures(flow, reference)
         signatures.save(partial)
         with ThreadPoolExecutor() as beside:  # a process that is waited for, which takes as long as the other files
-            asked = beside.submit(gate.answers_of, partial, examples, flow.event)
+            asked = beside.submit(gate.answers_of, partial, live.x, flow.event)
             if tflite:
                 from nvp_tf.exporting import lite, lite_gate  # they load the quantizer
 
                 single = flow.in_single_precision()
                 files = lite.write(signatures if single is flow else Signatures(single, reference), partial, halves)
-            figures = _model(flow, reference) | gate.check(flow, reference, asked.result(), examples)
+            figures = _model(flow, reference) | gate.check(live, reference, asked.result())
         if tflite:
-            x = np.asarray(examples, single.event.dtype)
-            figures["tflite"] = lite_gate.check(single, reference, partial, x, files)
+            of_files = live if single is flow else Live(single, live.x[:BATCH])
+            figures["tflite"] = lite_gate.check(of_files, reference, partial, files)
             if flow.event.is_image:
-                material.write(partial, reference.scores.numbers, examples, left_at(flow))
+                material.write(partial, reference.scores.numbers, live.x, left_at(flow))
         return (about or {}) | figures
 
-    return new_version(folder, fill, ServingBundle(folder, examples, flow.event))
+    return new_version(folder, fill, ServingBundle(folder, live.x, flow.event))
 
 
 def new_version(export_dir: Path, fill: Callable[[Path], dict[str, Any]], bundle: ServingBundle) -> dict[str, Any]:

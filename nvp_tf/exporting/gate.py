@@ -15,6 +15,7 @@ from nvp_tf.errors import UserError
 from nvp_tf.evaluation.reference import Reference
 from nvp_tf.event import Event
 from nvp_tf.exporting import client
+from nvp_tf.exporting.live import Live
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.scoring.contract import BATCH, DRAW, FEW, NOISE, QUESTIONS, asked
@@ -35,13 +36,12 @@ def answers_of(model: Path, x: np.ndarray, event: Event) -> Answered:
     return ask(client.__file__, model, x, asked(QUESTIONS, event), "the SavedModel", foreign)
 
 
-def check(flow: Flow, reference: Reference, answered: Answered, examples: np.ndarray) -> dict[str, Any]:
+def check(live: Live, reference: Reference, answered: Answered) -> dict[str, Any]:
     """Holds what the signatures answered against the flow.
 
     Args:
-      flow, reference: what the signatures were made of.
-      answered: `answers_of` the examples.
-      examples: held-out [n, *event_shape].
+      live, reference: what the signatures were made of.
+      answered: `answers_of` the examples of `live`.
 
     Returns:
       A dict for export.json: checked_examples; the largest differences from the live model of log_prob
@@ -52,23 +52,22 @@ def check(flow: Flow, reference: Reference, answered: Answered, examples: np.nda
     Raises:
       UserError: a difference above its bound, an answer of another shape, or that depends on the call.
     """
-    x = np.asarray(examples)
+    flow, x = live.flow, live.x
     told, answers = answered
     name = flow.event.name
-    live = flow.log_prob(x).numpy()
     scores = answers["log_prob/log_prob"]
     differences = {
-        "log_prob": largest_gap(scores, live),
+        "log_prob": largest_gap(scores, live.log_prob),
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_seven", "by_one")),
-        **explanation_gaps(answers, flow.explain(x[:BATCH]).numpy(), reference),
-        "latents": largest_gap(answers["encode/latents"], flow.encode(x).numpy()),
+        **explanation_gaps(answers, live.bits, reference),
+        "latents": largest_gap(answers["encode/latents"], live.latents),
         "round_trip": largest_gap(answers[f"decode/{name}"], x, flow.units),
         "sample": largest_gap(answers[f"sample/{name}"], _draw(flow), flow.units),
         "log_prob_with_noise": largest_gap(
             answers["log_prob_with_noise/log_prob"], _importance_weighted(flow, x[:FEW], **NOISE)
         ),
     }
-    nats = nats_bound(LOG_PROB_BOUND, live)
+    nats = nats_bound(LOG_PROB_BOUND, live.log_prob)
     bounds = {
         "log_prob": nats,
         "log_prob_by_batch": nats,

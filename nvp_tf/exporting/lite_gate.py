@@ -19,24 +19,20 @@ from nvp_tf.exporting.gate import (
     ranks,
 )
 from nvp_tf.exporting.lite import FILES, FLOAT32
-from nvp_tf.models.flow import Flow
-from nvp_tf.scoring.contract import FEW, LITE_QUESTIONS, asked
+from nvp_tf.exporting.live import Live
+from nvp_tf.scoring.contract import BATCH, FEW, LITE_QUESTIONS, asked
 
 LOG_PROB_BOUND = 1e-2  # nats, or 4 units in the last place; of the float32 file
 BITS_BOUND = 1e-2  # of one pixel
-EXAMPLES = 256
 _FOREIGN = {"nvp_tf", "tensorflow", "keras", "tensorflow_probability"}
 
 
-def check(
-    flow: Flow, reference: Reference, folder: Path, examples: np.ndarray, files: Sequence[str] = FILES
-) -> dict[str, dict[str, Any]]:
+def check(live: Live, reference: Reference, folder: Path, files: Sequence[str] = FILES) -> dict[str, dict[str, Any]]:
     """What the files in `folder` answer, each in a process that has LiteRT and NumPy alone.
 
     Args:
-      flow, reference: what they were made of.
+      live, reference: what they were made of; the first `BATCH` of its examples are asked about.
       folder: where `lite.write` wrote them.
-      examples: held-out [n, *event_shape], of which the first 256 are asked about.
       files: their names.
 
     Returns:
@@ -47,30 +43,25 @@ def check(
     Raises:
       UserError: a difference of the float32 file above its bound; of the others, a number that is none.
     """
-    x = np.asarray(examples)[:EXAMPLES]
-    live = {
-        "bits": flow.explain(x).numpy(),
-        "log_prob": flow.log_prob(x).numpy(),
-        "latents": flow.encode(x).numpy(),
-        "sample": flow.decode(lite_client.draws(flow.dimensions) * lite_client.TEMPERATURE).numpy(),
-    }
-    return {name: _check(folder / name, x, live, flow, reference) for name in files}
+    drawn = live.flow.decode(lite_client.draws(live.flow.dimensions) * lite_client.TEMPERATURE).numpy()
+    return {name: _check(folder / name, live, drawn, reference) for name in files}
 
 
-def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, reference: Reference) -> dict[str, Any]:
-    event, units = flow.event, flow.units
+def _check(file: Path, live: Live, drawn: np.ndarray, reference: Reference) -> dict[str, Any]:
+    event, units = live.flow.event, live.flow.units
+    x, log_prob = live.x[:BATCH], live.log_prob[:BATCH]
     told, answers = ask(lite_client.__file__, file, x, asked(LITE_QUESTIONS, event), file.name, _FOREIGN)
     name = event.name
     scores, decoded = answers["log_prob/log_prob"], answers[f"decode/{name}"]
     gaps = {
-        "log_prob": largest_gap(scores, live["log_prob"]),
+        "log_prob": largest_gap(scores, log_prob),
         "log_prob_by_batch": max(largest_gap(answers[f"{by}/log_prob"], scores[:FEW]) for by in ("by_one", "by_seven")),
-        **explanation_gaps(answers, live["bits"], reference),
-        "latents": largest_gap(answers["encode/latents"], live["latents"]),
+        **explanation_gaps(answers, live.bits, reference),
+        "latents": largest_gap(answers["encode/latents"], live.latents[:BATCH]),
         "round_trip": largest_gap(decoded, x, units),
-        "sample": largest_gap(answers[f"sample/{name}"], live["sample"], units),
+        "sample": largest_gap(answers[f"sample/{name}"], drawn, units),
     }
-    nats = nats_bound(LOG_PROB_BOUND, live["log_prob"])
+    nats = nats_bound(LOG_PROB_BOUND, log_prob)
     # Of vectors far from 0, float32 itself has few digits.
     rounding = 0.0 if event.is_image else 4 * float((np.spacing(np.abs(x).max(axis=0)) / units).max())
     bounds = {
@@ -88,14 +79,12 @@ def _check(file: Path, x: np.ndarray, live: dict[str, np.ndarray], flow: Flow, r
             raise UserError(f"{file.name}'s {what} differs by {gaps[what]:g}, expected at most {bound:g}")
     _check_score(file, answers, reference, x)
     _check_invalid(file, answers, name)
-    finite = np.isfinite(live["log_prob"])
+    finite = np.isfinite(log_prob)
     figures = {
         "size_bytes": file.stat().st_size,
         "largest_log_prob_difference": gaps["log_prob"],
-        "mean_log_prob_difference": float(np.abs(scores[finite] - live["log_prob"][finite]).mean()),
-        "largest_percentile_difference": largest_gap(
-            answers["score/percentile"], reference.percentile(live["log_prob"])
-        ),
+        "mean_log_prob_difference": float(np.abs(scores[finite] - log_prob[finite]).mean()),
+        "largest_percentile_difference": largest_gap(answers["score/percentile"], reference.percentile(log_prob)),
         "largest_bits_difference": gaps["bits"],
         "largest_latents_difference": gaps["latents"],
     }

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from nvp_tf.evaluation.reference import Reference
-from nvp_tf.exporting.weights import PackedWeights
+from nvp_tf.exporting.weights import StackedWeights
 from nvp_tf.layers.sharing import WRITTEN_OUT, sharing
 from nvp_tf.models.fixed_flow import fixed
 from nvp_tf.models.flow import Flow, at_least_one
@@ -55,7 +55,7 @@ class Signatures:
         self.latents = tf.TensorSpec((None, flow.dimensions), tf.float32, "latents")
         self.pattern = flow.noise_pattern().numpy()  # a constant: not every runtime has this random op
         self.cell_centre = np.full(flow.event.shape, flow.CELL_CENTRE, np.float32)
-        self._weights = PackedWeights(self.flow.variables)
+        self._weights = StackedWeights(self.flow.variables)
         with_noise = [self.values, tf.TensorSpec(flow.event.shape)]
         self.forward = traced(self._with_weights(self.flow.forward), with_noise)
         self.entrywise = traced(self._with_weights(self.flow.entrywise), with_noise)
@@ -66,7 +66,7 @@ class Signatures:
     ) -> None:
         """Writes a SavedModel: of `functions()`, or of others that call `forward` and `inverse`."""
         module = tf.Module()
-        module.weights = self._weights.packed  # A SavedModel owns the tf.Variables it finds in an attribute.
+        module.weights = self._weights.stacked  # A SavedModel owns the tf.Variables it finds in an attribute.
         tf.saved_model.save(module, str(folder), signatures=functions or self.functions())
 
     def functions(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:

@@ -8,6 +8,7 @@ from nvp_tf.config.schema import ModelConfig, VectorRealNVPConfig
 from nvp_tf.errors import UserError
 from nvp_tf.event import Event
 from nvp_tf.exporting import export
+from nvp_tf.exporting.live import Live
 from nvp_tf.models.build import build
 
 VECTOR = ModelConfig((3,), VectorRealNVPConfig(couplings=2, hidden_units=8, batch_norm=True))
@@ -33,9 +34,9 @@ WRONG = {
 def test_a_model_that_answers_otherwise_is_refused(what, answers_of_a_stranger):
     flow, known, x, told, answers = answers_of_a_stranger
     key, wrong, message = WRONG[what]
-    export.gate.check(flow, known, (told, answers), x)
+    export.gate.check(Live(flow, x), known, (told, answers))
     with pytest.raises(UserError, match=message):
-        export.gate.check(flow, known, (told, answers | {key: wrong(answers[key])}), x)
+        export.gate.check(Live(flow, x), known, (told, answers | {key: wrong(answers[key])}))
 
 
 @pytest.fixture(scope="module")

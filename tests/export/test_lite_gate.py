@@ -7,6 +7,7 @@ import pytest
 
 from nvp_tf.errors import UserError
 from nvp_tf.exporting import export, lite, lite_client, lite_gate
+from nvp_tf.exporting.live import Live
 from nvp_tf.scoring.contract import LITE_QUESTIONS, asked
 
 WRONG = {
@@ -42,21 +43,23 @@ def test_a_file_that_answers_otherwise_is_refused(what, answers, monkeypatch):
     flow, known, x, path, told, right = answers
     key, wrong, message = WRONG[what]
     monkeypatch.setattr(lite_gate, "ask", lambda *_: (told, right))
-    figures = lite_gate.check(flow, known, path.parent, x)
+    figures = lite_gate.check(Live(flow, x), known, path.parent)
     assert set(figures) == set(lite.FILES) and figures[lite.FLOAT32]["largest_log_prob_difference"] < 1e-3
     assert figures[lite.INT8]["size_bytes"] == (path.parent / lite.INT8).stat().st_size
     monkeypatch.setattr(lite_gate, "ask", lambda *_: (told, right | {key: wrong(right[key])}))
     with pytest.raises(UserError, match=message):
-        lite_gate.check(flow, known, path.parent, x)
+        lite_gate.check(Live(flow, x), known, path.parent)
     lenient = what in ("batch", "latents", "round trip", "sample")
     with contextlib.nullcontext() if lenient else pytest.raises(UserError):
-        lite_gate.check(flow, known, path.parent, x, [lite.INT8])  # which must give numbers that fit together, no more
+        lite_gate.check(
+            Live(flow, x), known, path.parent, [lite.INT8]
+        )  # which must give numbers that fit together, no more
 
 
 def test_a_refused_file_leaves_no_export(written, tmp_path, monkeypatch):
     flow, known, x, *_ = written["vector", lite.FLOAT32]
 
-    def refuse(flow, reference, folder, examples, files):
+    def refuse(live, reference, folder, files):
         assert set(files) == set(lite.FILES)
         assert {path.name for path in folder.glob("*.tflite")} == set(lite.FILES)
         raise UserError("as if it differed")

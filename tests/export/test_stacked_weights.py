@@ -1,6 +1,8 @@
-"""Weights as .tflite files keep them: packed in few tensors, whole or in half precision."""
+"""Weights as exports keep them: stacked in few tensors, whole or in half precision."""
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from nvp_tf.exporting import weights
 from nvp_tf.exporting.half import in_half_precision
@@ -23,27 +25,32 @@ def test_kernels_of_float16_are_kept_whole_in_half_the_size(saved, monkeypatch):
         np.testing.assert_array_equal(after, after.astype(np.float16))  # what LiteRT keeps of it is what there is
         np.testing.assert_allclose(before, after, rtol=2**-8, atol=1e-6)
     monkeypatch.setattr(weights, "_LARGE", 64)
-    packed, exact = weights.PackedWeights(halves.variables), weights.PackedWeights(whole.variables)
-    assert [[v.dtype.name for v in p.packed] for p in (packed, exact)] == [["float32", "float16"], ["float32"]]
+    stacks, exact = weights.StackedWeights(halves.variables), weights.StackedWeights(whole.variables)
+    assert {stack.dtype for stack in exact.stacked} == {tf.float32}
+    assert sum(stack.shape.num_elements() for stack in stacks.stacked if stack.dtype == tf.float16) == sum(
+        kernel.size for kernel in kernels(halves) if kernel.size >= 64
+    )
     live = halves.log_prob(x).numpy()
     halves.set_weights(whole.get_weights())
-    with packed.in_place():
+    with stacks.in_place():
         np.testing.assert_allclose(Flow.log_prob(halves, x), live, atol=5e-5)
     assert 2e-4 < np.abs(live - flow.log_prob(x)).max() < 1
 
 
-def test_weights_of_large_models_are_packed_in_parts(saved, monkeypatch):
+@pytest.mark.parametrize("most", [2**24, 20])
+def test_what_is_stacked_takes_the_place_of_the_weights(most, saved, monkeypatch):
     flow, x, _ = saved["vector"]
-    monkeypatch.setattr(weights, "_MOST_ROWS", 8)
-    packed = weights.PackedWeights(flow.variables)
-    assert 1 < len(packed.packed) < len(flow.variables)
+    monkeypatch.setattr(weights, "_MOST_VALUES", most)
+    stacks = weights.StackedWeights(flow.variables)
+    shapes = {tuple(variable.shape) for variable in flow.variables}
+    assert len(shapes) == len(stacks.stacked) if most > 20 else len(shapes) < len(stacks.stacked) < len(flow.variables)
     live = flow.log_prob(x).numpy()
-    for variable in packed.packed:
-        variable.assign(2 * variable)
-    with packed.in_place():
+    for stack in stacks.stacked:
+        stack.assign(2 * stack)
+    with stacks.in_place():
         other = flow.log_prob(x).numpy()
     assert np.abs(other - live).max() > 0.1
-    for variable in packed.packed:
-        variable.assign(variable / 2)
-    with packed.in_place():
+    for stack in stacks.stacked:
+        stack.assign(stack / 2)
+    with stacks.in_place():
         np.testing.assert_allclose(flow.log_prob(x), live, atol=1e-5)
