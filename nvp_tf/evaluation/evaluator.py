@@ -12,6 +12,7 @@ from nvp_tf.data.pipeline import evaluation_batches
 from nvp_tf.data.split import ArraySplit, DataSet, Split
 from nvp_tf.evaluation.reference import Reference
 from nvp_tf.layers.sharing import sharing
+from nvp_tf.models.fixed_flow import fixed
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.models.parts import in_parts
@@ -32,7 +33,7 @@ class Sharers(Protocol):
 
 def reference_of(flow: Flow, dataset: DataSet, usual: ArrayLike = 0.0) -> Reference:
     """A flow's `Reference.of` a data set."""
-    evaluator = Evaluator(flow)
+    evaluator = Evaluator(fixed(flow))
     return Reference.of(dataset, lambda x: evaluator.log_probs(ArraySplit(x))[:, 0], usual)
 
 

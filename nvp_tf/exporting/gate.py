@@ -186,7 +186,8 @@ def _draw(flow: Flow) -> np.ndarray:
 def _importance_weighted(flow: Flow, x: np.ndarray, num_samples: int, seed: int) -> np.ndarray:
     """log (1/K) sum_k p(x + u_k), from the live model."""
     noise = [tf.random.stateless_uniform(flow.event_shape, [seed, k]) for k in range(num_samples)]
-    draws = np.stack([flow.log_prob(x, u).numpy().astype(np.float64) for u in noise])
+    rows = np.concatenate([x] * num_samples), np.repeat(noise, len(x), axis=0)
+    draws = flow.log_prob(*rows).numpy().astype(np.float64).reshape(num_samples, len(x))
     return np.logaddexp.reduce(draws) - np.log(num_samples)
 
 

@@ -37,7 +37,7 @@ class StackedWeights:
 
     def in_place(self) -> keras.StatelessScope:
         """A context in which the variables have the stacked values."""
-        mapping = []
+        mapping: list[tuple[keras.Variable, tf.Tensor]] = []
         for group, stack in zip(self._groups, self.stacked, strict=True):
             # No copies, where a row is a multiple of 64 bytes.
             mapping += zip(group, tf.unstack(tf.cast(stack, tf.float32)), strict=True)

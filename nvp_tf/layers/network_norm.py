@@ -74,6 +74,7 @@ class BatchNorm(keras.layers.Layer):
             epsilon=self.EPSILON,
             is_training=training,
         )
-        # The variance of a batch is the unbiased one.
-        count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
-        return y, mean, variance * (count - 1) / count
+        if training:  # that of a batch is the unbiased one
+            count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+            variance = variance * (count - 1) / count
+        return y, mean, variance

@@ -27,7 +27,9 @@ _NUMBERS = 4  # of examples that XLA compiles for: half a second to two seconds 
 
 def fixed(flow: Flow) -> "FixedFlow":
     """A copy with the weights of now that answers the same, to rounding, quicker, and cannot be trained."""
-    return FixedFlow(fixed_layer(flow.bijector), copy.deepcopy(flow.prior), dtype=flow.dtype_policy)
+    with runtime.unnamed_variables():
+        bijector = fixed_layer(flow.bijector)
+    return FixedFlow(bijector, copy.deepcopy(flow.prior), dtype=flow.dtype_policy)
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
