@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from benchmarks import machine, registry
+from benchmarks import engines, machine, peers, registry
 from nvp_tf.errors import UserError
 from nvp_tf.files import write_text
 
@@ -12,7 +12,7 @@ from nvp_tf.files import write_text
 MINUTES = {
     "startup": 2, "two_moons": 2, "digits": 2, "densities": 3, "nice": 3, "realnvp_small": 3, "serving": 4,
     "digits torch": 6, "two_moons torch": 6, "nice torch": 6, "realnvp_small torch": 6, "curvature torch": 8,
-    "memory": 12, "realnvp_cifar10 torch": 12, "variants": 20, "time_to_quality": 20,
+    "memory": 12, "realnvp_cifar10 torch": 12, "time_to_quality": 20, "variants": 30,
 }  # fmt: skip
 
 
@@ -43,8 +43,12 @@ def run(given: dict, measured, say) -> dict:
       {table: its result}.
 
     Raises:
-      UserError: the code has changes: no commit would say what was measured.
+      UserError: an environment is missing, without which tables have fewer rows; or the code has changes: no commit
+        would say what was measured.
     """
+    for others in (peers, engines):
+        if not others.PYTHON.exists():
+            raise UserError(f"there is no {others.PYTHON}, which some tables need: `{others.SETUP}` makes it")
     code = machine.code()
     if code is None or code.endswith("+"):
         raise UserError(f"the code's commit is {code}, expected one without changes: all tables are of one")

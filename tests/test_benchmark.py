@@ -136,6 +136,8 @@ def test_all_goes_on_where_it_stopped(tmp_path, monkeypatch):
         return {"workload": name}
 
     monkeypatch.setattr(machine, "code", lambda: "abc")
+    for others in (peers, engines):
+        monkeypatch.setattr(others, "PYTHON", tmp_path)  # is there
     with pytest.raises(KeyboardInterrupt):
         everything.run(given, measured, told.append)
     room = None
@@ -143,6 +145,11 @@ def test_all_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert seen == list(everything.MINUTES) and set(results) == set(seen)
     assert {"digits", "digits torch", "serving"} < set(seen)
     assert [line for line in told if line.startswith(f"{len(seen) - 3} of {len(seen)} tables, some")]
+    for others in (peers, engines):
+        with monkeypatch.context() as without:
+            without.setattr(others, "PYTHON", tmp_path / "python")
+            with pytest.raises(UserError, match=f"no {tmp_path}/python, which some .* need: `{others.SETUP}` makes it"):
+                everything.run(given, measured, told.append)
     monkeypatch.setattr(machine, "code", lambda: "abc+")
     with pytest.raises(UserError, match=r"commit is abc\+, expected one without changes"):
         everything.run(given, measured, told.append)

@@ -128,3 +128,13 @@ def test_a_layer_without_built_in_ops_is_named(saved, tmp_path):
     signatures.inverse = tf.function(tf.math.erf, [signatures.latents])
     with pytest.raises(UserError, match=r"model.tflite can have built-in ops alone, .* none for Erf"):
         lite.write(signatures, tmp_path)
+
+
+def test_the_file_is_that_of_tensorflows_converter(saved, tmp_path):
+    flow, x, _ = saved["vector"]
+    signatures = Signatures(flow, reference(flow.event, x))
+    functions = lite._functions(signatures)
+    signatures.save(tmp_path, functions)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path), signature_keys=list(functions))
+    converter.exclude_conversion_metadata = True
+    assert lite._converted(str(tmp_path), list(functions)) == converter.convert()
