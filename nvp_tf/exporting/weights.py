@@ -14,8 +14,8 @@ _MOST_VALUES = 2**24  # of one stack, 64 MB; the converter to LiteRT does not ta
 class StackedWeights:
     """The values of Keras variables, those of one shape on top of each other: [k, *shape].
 
-    Every signature's graph captures what it reads and takes it apart: some twenty variables and operations here, in a
-    Real NVP for digits 466 of its weights. Of large ones there are several stacks. What float16 holds exactly
+    Every signature's graph captures what it reads and takes it apart: in a Real NVP for digits that is 15 variables and
+    an operation each, for 323 weights. Large ones are in several stacks. What float16 holds exactly
     (`in_half_precision`) is kept so, and is cast to float32 in the graph.
 
     Args:
