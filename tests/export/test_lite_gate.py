@@ -51,9 +51,8 @@ def test_a_file_that_answers_otherwise_is_refused(what, answers, monkeypatch):
         lite_gate.check(Live(flow, x), known, path.parent)
     lenient = what in ("batch", "latents", "round trip", "sample")
     with contextlib.nullcontext() if lenient else pytest.raises(UserError):
-        lite_gate.check(
-            Live(flow, x), known, path.parent, [lite.INT8]
-        )  # which must give numbers that fit together, no more
+        # Which must give numbers that fit together, no more.
+        lite_gate.check(Live(flow, x), known, path.parent, [lite.INT8])
 
 
 def test_a_refused_file_leaves_no_export(written, tmp_path, monkeypatch):
