@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 
 from nvp_tf.layers.base import BatchShape
-from nvp_tf.layers.statistics import moments, move
+from nvp_tf.layers.replicas import replicas, sum_over_replicas
+from nvp_tf.layers.statistics import moments, move, of_all
 
 
 @keras.saving.register_keras_serializable("nvp_tf")
@@ -38,7 +39,7 @@ class BatchNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if self._has_kernel(x, training):
+        if self._has_kernel(x):
             y, mean, variance = self._kernel(x, training)
         else:
             mean, variance = self.running_mean, self.running_variance
@@ -59,22 +60,83 @@ class BatchNorm(keras.layers.Layer):
         scale = tf.math.rsqrt(variance + self.EPSILON)
         return scale, self.beta - mean * scale
 
-    def _has_kernel(self, x: tf.Tensor, training: bool) -> bool:
-        one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        return x.shape.rank == 4 and x.dtype != tf.float64 and (one_replica or not training)
+    def _has_kernel(self, x: tf.Tensor) -> bool:
+        return x.shape.rank == 4 and x.dtype != tf.float64
 
     def _kernel(self, x: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """TensorFlow's own: in training a quarter faster a step."""
+        """By TensorFlow's own: in training a quarter faster a step. (y, mean, biased variance)."""
+        beta = tf.convert_to_tensor(self.beta)
+        if not training:
+            return self._fused(x, tf.ones_like(beta), beta, self.running_mean, self.running_variance)
+        if replicas() > 1:
+            return self._of_parts(x, beta)
+        y, mean, variance = self._fused(x, tf.ones_like(beta), beta)
+        return y, mean, _biased(variance, _entries(x))
+
+    def _of_parts(self, x: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """By the statistics of all replicas' parts of the batch.
+
+        With g = dL/dy, r = 1 / sqrt(variance + EPSILON), u = (x - mean) r, and sums over the n entries of all replicas:
+
+            dL/dx = r g - r (sum(g u) u + sum(g)) / n,    dL/dbeta = sum(g), of this replica
+        """
+
+        @tf.custom_gradient
+        def normalized(x: tf.Tensor, beta: tf.Tensor) -> tuple:
+            one, entries = tf.ones_like(beta), _entries(x)
+            _, mean, variance = self._fused(x, one, beta)
+            found = entries > 0  # else they are NaN
+            mean, squares = tf.where(found, mean, 0), tf.where(found, entries * _biased(variance, entries), 0)
+            count, mean, variance = of_all(entries * one, mean, squares, tf.convert_to_tensor(self.running_mean))
+            y, *_ = self._fused(x, one, beta, mean, variance)
+
+            def gradient(g: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                straight, with_u, alone, *_ = tf.raw_ops.FusedBatchNormGradV3(
+                    y_backprop=g,
+                    x=x,
+                    scale=one,
+                    reserve_space_1=mean,
+                    reserve_space_2=variance,
+                    reserve_space_3=one,
+                    epsilon=self.EPSILON,
+                    is_training=False,
+                )
+                r = tf.math.rsqrt(variance + self.EPSILON)
+                scale, offset = tf.unstack(-r / count * sum_over_replicas(tf.stack([with_u, alone])))
+                around, *_ = self._fused(x, scale, offset, mean, variance)
+                return straight + around, alone
+
+            return (y, mean, variance), gradient
+
+        return normalized(x, beta)
+
+    def _fused(
+        self,
+        x: tf.Tensor,
+        scale: tf.Tensor,
+        offset: tf.Tensor,
+        mean: tf.Tensor | None = None,
+        variance: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """scale (x - mean) / sqrt(variance + EPSILON) + offset, and the statistics: those given, or else those of x, of
+        which the variance is then the unbiased one."""
+        own = mean is None
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
-            scale=tf.ones_like(self.beta),
-            offset=self.beta,
-            mean=[] if training else self.running_mean,
-            variance=[] if training else self.running_variance,
+            scale=scale,
+            offset=offset,
+            mean=[] if own else mean,
+            variance=[] if own else variance,
             epsilon=self.EPSILON,
-            is_training=training,
+            is_training=own,
         )
-        if training:  # that of a batch is the unbiased one
-            count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
-            variance = variance * (count - 1) / count
         return y, mean, variance
+
+
+def _entries(x: tf.Tensor) -> tf.Tensor:
+    """How many each channel has."""
+    return tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+
+
+def _biased(variance: tf.Tensor, entries: tf.Tensor) -> tf.Tensor:
+    return variance * (entries - 1) / entries

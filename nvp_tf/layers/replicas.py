@@ -1,10 +1,12 @@
 """What the replicas of a step tell each other: sums."""
 
+import functools
 import itertools
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-_GROUP = 1 << 20  # of those that gather; TensorFlow counts its own groups from 1
 _numbers = itertools.count(1)  # of exchanges; each worker traces the same ones in the same order
 
 
@@ -22,21 +24,28 @@ def sum_over_replicas(value: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf
     """
     if replicas() == 1:
         return value
-    if isinstance(value, tf.Tensor) and _one_replica_each():
-        return _sum_of_gathered(value)
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
-
-
-def _one_replica_each() -> bool:
-    """Whether replicas are processes without GPUs."""
-    across = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
-    return across and not tf.config.list_physical_devices("GPU")
+    mesh = getattr(tf.distribute.get_strategy(), "mesh", None)
+    if mesh is None or tf.config.list_physical_devices("GPU"):
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+    if isinstance(value, tf.Tensor):
+        return _sum_over_mesh(value)
+    return _exchanged(mesh, value)
 
 
 @tf.custom_gradient
-def _sum_of_gathered(value: tf.Tensor) -> tuple:
-    """Every value goes around the ring of workers once. TensorFlow's sum goes twice: of few bytes, twice the time."""
-    gathered = tf.raw_ops.CollectiveGatherV2(
-        input=value[None], group_size=replicas(), group_key=_GROUP, instance_key=next(_numbers), ordering_token=[]
-    )
-    return tf.reduce_sum(tf.ensure_shape(gathered, [replicas(), *value.shape]), 0), _sum_of_gathered
+def _sum_over_mesh(value: tf.Tensor) -> tuple:
+    [total] = _exchanged(tf.distribute.get_strategy().mesh, [value])
+    return total, _sum_over_mesh
+
+
+def _exchanged(mesh: Any, values: list[tf.Tensor]) -> list[tf.Tensor]:
+    """By a `training.distributed.mesh.Mesh`: TensorFlow runs calls of Python in the order in which they are traced."""
+    exchange = functools.partial(_call, mesh, next(_numbers))
+    totals = tf.numpy_function(exchange, values, [value.dtype for value in values])
+    for total, value in zip(totals, values, strict=True):
+        total.set_shape(value.shape)
+    return totals
+
+
+def _call(mesh: Any, number: int, *arrays: np.ndarray) -> list[np.ndarray]:
+    return mesh.sum(arrays, number)

@@ -34,12 +34,20 @@ def moments(
     squares = tf.reduce_sum(weights * tf.square(x - mean), axes)
     if replicas() == 1:
         return mean, squares / tf.maximum(count, 1)
+    _, mean, variance = of_all(count, mean, squares, about)
+    return mean, variance
+
+
+def of_all(
+    count: tf.Tensor, mean: tf.Tensor, squares: tf.Tensor, about: tf.Tensor | float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The replicas' n_r, m_r and s_r as (n, mean, biased variance) of all, each [channels]."""
     apart = mean - about
     count, apart, squares = tf.unstack(
         sum_over_replicas(tf.stack([count, count * apart, squares + count * tf.square(apart)]))
     )
     apart, squares = apart / tf.maximum(count, 1), squares / tf.maximum(count, 1)
-    return tf.where(count > 0, about + apart, 0), tf.maximum(squares - tf.square(apart), 0)
+    return count, tf.where(count > 0, about + apart, 0), tf.maximum(squares - tf.square(apart), 0)
 
 
 def move(running: Iterable[keras.Variable], batch: Iterable[tf.Tensor], momentum: float) -> None:

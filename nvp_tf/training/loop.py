@@ -13,7 +13,7 @@ import tensorflow as tf
 from nvp_tf.config.schema import Config
 from nvp_tf.data.pipeline import training_calls
 from nvp_tf.data.split import DataSet
-from nvp_tf.errors import ResumeLater, UserError
+from nvp_tf.errors import ResumeLater, UserError, WorkerLost
 from nvp_tf.evaluation.evaluator import Evaluator
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.runs.checkpoints import Progress
@@ -173,7 +173,7 @@ class Training:
                 self.statistics.recompute()
             score = self.evaluator.evaluate(self.dataset.valid, wrap=self._stoppable)
             row = self.workers.from_chief(lambda: self._row(score) | self.health.measure())
-        except tf.errors.OpError:  # another worker is gone, and the state is whole
+        except (tf.errors.OpError, WorkerLost):  # another worker is gone, and the state is whole
             self._save_what_is_new()
             raise
         check_score(row, progress.rows, progress.untrained, flow.dimensions, train.explosion)

@@ -2,35 +2,9 @@
 
 import socket
 import threading
-import time
 
 from addresses import addresses
-
-from nvp_tf.errors import UserError
-from nvp_tf.training.distributed.cluster import Cluster
-from nvp_tf.training.distributed.rendezvous import meet
-
-
-def meeting(cluster, indices, seconds):
-    """{index: None or what it was refused with} of workers that come at once."""
-    found = {}
-
-    def come(index):
-        try:
-            found[index] = meet(Cluster(tuple(cluster), index), seconds)
-        except UserError as error:
-            found[index] = str(error)
-
-    threads = [threading.Thread(target=come, args=(index,)) for index in indices]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return found
-
-
-def test_workers_meet():
-    assert meeting(addresses(4), [3, 1, 0, 2], 30) == dict.fromkeys(range(4))
+from meetings import close, connected, meeting
 
 
 def test_who_does_not_come_is_named():
@@ -47,24 +21,16 @@ def test_who_does_not_come_is_named():
 def test_a_worker_that_left_is_waited_for_again():
     """And what is no worker of ours does not disturb."""
     cluster = addresses(3)
-    chief = threading.Thread(target=meeting, args=(cluster, [0], 30))
+    found = {}
+    chief = threading.Thread(target=lambda: found.update(meeting(cluster, [0], 30)))
     chief.start()
     address = ("localhost", int(cluster[0].split(":")[1]))
     for said in (b"GET / HTTP/1.1\r\n\r\n", b'{"worker": 7, "workers": 3}\n', b'{"worker": 1, "workers": 3}\n', b""):
         connected(address).sendall(said)  # and goes
-    assert meeting(cluster, [2, 1], 30) == {1: None, 2: None}
+    found |= meeting(cluster, [2, 1], 30)
     chief.join(60)
-    assert not chief.is_alive()
-
-
-def connected(address):
-    deadline = time.monotonic() + 600  # against a hang alone
-    while True:
-        try:
-            return socket.create_connection(address)
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    assert {index: sorted(others) for index, others in found.items()} == {0: [1, 2], 1: [0, 2], 2: [0, 1]}
+    close(found)
 
 
 def test_workers_of_different_clusters_and_runs_are_told(tmp_path):

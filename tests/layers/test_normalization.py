@@ -73,8 +73,8 @@ def test_evaluation_and_inverse_use_the_running_statistics(mask):
 def test_the_networks_fused_and_unfused_agree():
     x = inputs((4, 4, 2), dtype="float32")
     fused, unfused = built(BatchNorm(0.75), (4, 4, 2)), built(BatchNorm(0.75), (4, 4, 2))
-    assert fused._has_kernel(tf.constant(x), True)
-    unfused._has_kernel = lambda x, training: False
+    assert fused._has_kernel(tf.constant(x))
+    unfused._has_kernel = lambda x: False
     np.testing.assert_allclose(fused(x, training=True), unfused(x, training=True), atol=1e-5)
     np.testing.assert_allclose(fused(x), unfused(x), atol=1e-5)  # the running ones, the biased variance among them
     np.testing.assert_allclose(fused.running_variance, unfused.running_variance, rtol=1e-5)
@@ -94,23 +94,39 @@ def test_the_networks_batch_norm(shape, dtype):
     np.testing.assert_allclose(layer.running_variance, 0.75 + 0.25 * variance, atol=bound)
 
 
-def test_two_replicas_share_their_statistics():
-    """Two unequal halves of a batch give what the whole gives, in values and running statistics."""
+@pytest.mark.parametrize(
+    ("kind", "dtype", "bound"),
+    [(BatchNormalization, "float64", 1e-12), (BatchNorm, "float64", 1e-12), (BatchNorm, "float32", 1e-5)],
+)
+def test_two_replicas_share_their_statistics(kind, dtype, bound):
+    """Two unequal halves of a batch give what the whole gives: values, gradients and running statistics."""
     mask = MASKS["checkerboard"]
-    x = inputs(mask.shape)
-    makers = (lambda: BatchNormalization(mask, dtype="float64"), lambda: BatchNorm(dtype="float64"))
+    arguments = {"mask": mask} if kind is BatchNormalization else {}
+    x = inputs(mask.shape, dtype=dtype)
+    g = np.random.default_rng(1).normal(size=x.shape).astype(dtype)
     strategy = make_strategy("mirrored")  # the process' one, on the two devices of conftest.py
-    for maker in makers:
-        whole = built(maker(), mask.shape)
-        expected = tf.nest.flatten(whole(x, training=True))[0]
-        with strategy.scope():
-            layer = built(maker(), mask.shape)
-        parts = strategy.experimental_distribute_values_from_function(
-            lambda c: tf.constant(x[:4] if c.replica_id_in_sync_group == 0 else x[4:])
+
+    def found(layer, x, g):
+        """(y, gradients of sum(g y + y^2) by x and by the layer's weights)."""
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.nest.flatten(layer(x, training=True))[0]
+            total = tf.reduce_sum(g * y + y * y)
+        return y, *tape.gradient(total, [x, *layer.trainable_variables])
+
+    def parts(value):
+        return strategy.experimental_distribute_values_from_function(
+            lambda c: tf.constant(value[:4] if c.replica_id_in_sync_group == 0 else value[4:])
         )
-        run = tf.function(lambda v, layer=layer: tf.nest.flatten(layer(v, training=True))[0], autograph=False)
-        values = strategy.run(run, (parts,))
-        got = np.concatenate([v.numpy() for v in strategy.experimental_local_results(values)])
-        np.testing.assert_allclose(got, expected, atol=1e-12)
-        np.testing.assert_allclose(layer.running_mean.numpy(), whole.running_mean.numpy(), atol=1e-12)
-        np.testing.assert_allclose(layer.running_variance.numpy(), whole.running_variance.numpy(), atol=1e-12)
+
+    whole = built(kind(**arguments, dtype=dtype), mask.shape)
+    expected = found(whole, tf.constant(x), tf.constant(g))
+    with strategy.scope():
+        layer = built(kind(**arguments, dtype=dtype), mask.shape)
+    run = tf.function(lambda *values: found(layer, *values), autograph=False)
+    y, by_x, *by_weights = map(strategy.experimental_local_results, strategy.run(run, (parts(x), parts(g))))
+    of_all = [np.concatenate(y), np.concatenate(by_x), *map(sum, by_weights)]
+    for got, value in zip(of_all, expected, strict=True):
+        np.testing.assert_allclose(got, value, atol=bound * np.abs(value).max(), rtol=0)
+    np.testing.assert_allclose(layer.running_mean.numpy(), whole.running_mean.numpy(), atol=bound)
+    np.testing.assert_allclose(layer.running_variance.numpy(), whole.running_variance.numpy(), atol=bound)

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable
 
 import tensorflow as tf
+from tensorflow.python.eager import context  # ty: nothing public asks for a worker's health
 
 from nvp_tf.errors import WorkerLost, reason
 from nvp_tf.runtime import keep_memory
 from nvp_tf.training.distributed.cluster import find_cluster
+from nvp_tf.training.distributed.mesh import Mesh
 from nvp_tf.training.distributed.rendezvous import meet
 
+_SILENCE = 8000  # milliseconds, after which a worker that does not answer is taken for gone
 _BEGIN = 120  # seconds for TensorFlow's servers to find each other, after all workers have met
 
 
@@ -55,10 +58,31 @@ def _mirrored() -> tf.distribute.MirroredStrategy:
     return tf.distribute.MirroredStrategy()
 
 
+class MeshStrategy(tf.distribute.MultiWorkerMirroredStrategy):
+    """One whose workers have sockets of ours, too.
+
+    Attributes:
+      mesh: a Mesh. Sums of processes without GPUs go over it (`layers/replicas.py`), and all that is said beside steps.
+    """
+
+    def __init__(self, resolver: tf.distribute.cluster_resolver.ClusterResolver, mesh: Mesh) -> None:
+        super().__init__(resolver)
+        self.mesh = mesh
+
+
+def _ask(number: int) -> None:
+    """TensorFlow's server in that worker, which answers whatever Python does there."""
+    task = f"/job:worker/replica:0/task:{number}"
+    try:
+        context.context().check_collective_ops_peer_health(task, timeout_in_ms=_SILENCE)
+    except tf.errors.OpError as error:
+        raise ConnectionError(reason(error)[:150]) from None
+
+
 def _multiworker(worker_timeout: float) -> tf.distribute.MultiWorkerMirroredStrategy:
     cluster = find_cluster()
     keep_memory()
-    meet(cluster, worker_timeout, lambda line: print(line, file=sys.stderr, flush=True))
+    others = meet(cluster, worker_timeout, lambda line: print(line, file=sys.stderr, flush=True))
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
         task_type="worker",
@@ -71,7 +95,7 @@ def _multiworker(worker_timeout: float) -> tf.distribute.MultiWorkerMirroredStra
     handler = signal.getsignal(signal.SIGTERM)
     faulthandler.dump_traceback_later(_BEGIN, exit=True)
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        return MeshStrategy(resolver, Mesh(cluster.index, others, _ask))
     except tf.errors.OpError as error:
         raise WorkerLost(
             f"another worker ended as training began ({reason(error)[:200]}): start all of them again"
