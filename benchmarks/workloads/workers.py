@@ -220,8 +220,8 @@ def markdown(result) -> str:
             "From the table above, for N workers like these, each with the same part of the batch: a step takes what "
             "it takes alone, and (N - 1) (E h + S / B + 2 G / (N B)), with its E exchanges, S bytes of statistics and "
             "G of gradients, h the time of an exchange of four bytes, and B the bytes a second of a large one: "
-            "what messages around a ring take, once for statistics and twice for parts of gradients. The row of 2 "
-            "workers can be held against the measurement.",
+            "what a worker's messages to the N - 1 others take one after the other, though they go at once. The row of "
+            "2 workers can be held against the measurement.",
         ]
     )
 

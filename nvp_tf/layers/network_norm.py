@@ -88,7 +88,7 @@ class BatchNorm(keras.layers.Layer):
             found = entries > 0  # else they are NaN
             mean, squares = tf.where(found, mean, 0), tf.where(found, entries * _biased(variance, entries), 0)
             count, mean, variance = of_all(entries * one, mean, squares, tf.convert_to_tensor(self.running_mean))
-            y, *_ = self._fused(x, one, beta, mean, variance)
+            y, _, _ = self._fused(x, one, beta, mean, variance)
 
             def gradient(g: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 straight, with_u, alone, *_ = tf.raw_ops.FusedBatchNormGradV3(
@@ -102,8 +102,9 @@ class BatchNorm(keras.layers.Layer):
                     is_training=False,
                 )
                 r = tf.math.rsqrt(variance + self.EPSILON)
-                scale, offset = tf.unstack(-r / count * sum_over_replicas(tf.stack([with_u, alone])))
-                around, *_ = self._fused(x, scale, offset, mean, variance)
+                sums = sum_over_replicas(tf.stack([with_u, alone]))
+                scale, offset = tf.unstack(-r / count * sums)
+                around, _, _ = self._fused(x, scale, offset, mean, variance)
                 return straight + around, alone
 
             return (y, mean, variance), gradient

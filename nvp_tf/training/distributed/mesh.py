@@ -1,7 +1,6 @@
 """What workers send each other: arrays, over a socket between each two of them.
 
-TensorFlow's own sums, of processes without GPUs, go by gRPC: an order of magnitude slower for few bytes, and several
-times for many.
+TensorFlow's own sums, of processes without GPUs, go by gRPC: of few bytes and of many they take three times as long.
 """
 
 import contextlib
@@ -159,7 +158,7 @@ class _Line:
                 _pass(self._receiving, count)
                 self._received += count
                 if self._received >= _HEADER.size and self._header != self._expected:
-                    found, expected = map(_HEADER.unpack, (self._header, self._expected))
+                    found, expected = _HEADER.unpack(self._header), _HEADER.unpack(self._expected)
                     raise RuntimeError(f"another worker is at {found}, expected {expected} (exchange, bytes)")
 
 
@@ -169,8 +168,8 @@ def _header(number: int, arrays: Sequence[np.ndarray]) -> bytes:
 
 def _buffers(values: Sequence[bytes | bytearray | np.ndarray]) -> deque[memoryview]:
     """Of those that have any bytes."""
-    views = (value.view(np.uint8) if isinstance(value, np.ndarray) else value for value in values)
-    return deque(view for view in map(memoryview, views) if view.nbytes)
+    views = (value.view(np.uint8).data if isinstance(value, np.ndarray) else memoryview(value) for value in values)
+    return deque(view for view in views if view.nbytes)
 
 
 def _pass(buffers: deque[memoryview], count: int) -> None:
