@@ -138,12 +138,10 @@ class Coupling(Bijective):
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         return self._couple(y, "inverse", False)
 
-    @shared
     def _entrywise(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         kept, changed, log_det = self._parts(x, "forward", False)
         return self._merge(kept, changed), self._merge(tf.zeros_like(kept), log_det)
 
-    @shared
     def _couple(self, x: tf.Tensor, direction: str, training: bool) -> ValueAndLogDet:
         kept, changed, log_det = self._parts(x, direction, training)
         return self._merge(kept, changed), sum_event(log_det)
@@ -151,12 +149,17 @@ class Coupling(Bijective):
     def _parts(self, x: tf.Tensor, direction: str, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """(kept, changed, the log_det of each changed entry): what `_merge` takes."""
         kept, changed = self._split(x)
-        outputs = tf.cast(self.network(kept, training=training), x.dtype)
-        changed, log_det = getattr(self.transform, direction)(changed, outputs)
+        changed, log_det = self._transformed((kept, changed), direction, training)
         if not self.splits:
             changed_entries = tf.constant(~self.mask, x.dtype)
             changed, log_det = changed * changed_entries, log_det * changed_entries
         return kept, changed, log_det
+
+    @shared("mask")
+    def _transformed(self, parts: tuple[tf.Tensor, tf.Tensor], direction: str, training: bool) -> ValueAndLogDet:
+        kept, changed = parts
+        outputs = tf.cast(self.network(kept, training=training), changed.dtype)
+        return getattr(self.transform, direction)(changed, outputs)
 
     def _split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if self.alternates:

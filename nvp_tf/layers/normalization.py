@@ -52,7 +52,7 @@ class BatchNormalization(Bijective):
         self.running_mean = self.add_weight(name="running_mean", initializer="zeros", **running)
         self.running_variance = self.add_weight(name="running_variance", initializer="ones", **running)
 
-    @shared
+    @shared()
     def _forward(self, x: tf.Tensor, training: bool) -> ValueAndLogDet:
         mean, variance = self._move(x) if training else (self.running_mean, self.running_variance)
         log_scale = self._log_scale(variance)
@@ -62,7 +62,7 @@ class BatchNormalization(Bijective):
         y, nothing = self._forward(x, False)[0], tf.zeros_like(x)
         return y, self._where_changed(nothing, nothing + self._log_scale(self.running_variance))
 
-    @shared
+    @shared()
     def _inverse(self, y: tf.Tensor) -> ValueAndLogDet:
         log_scale = self._log_scale(self.running_variance)
         return self._where_changed(y, y * tf.exp(-log_scale) + self.running_mean), -self._log_det(y, log_scale)

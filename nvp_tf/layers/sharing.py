@@ -35,22 +35,29 @@ def sharing(how: str = CALLED) -> Iterator[None]:
         _sharing.reset(token)
 
 
-def shared(method: Callable) -> Callable:
-    """A method (layer, x, *options) -> tensors of a built layer whose `get_config` says all that it is beside weights.
+def shared(*unread: str) -> Callable[[Callable], Callable]:
+    """For a method (layer, tensors, *options) -> tensors of a built layer whose `get_config` says all that it is beside
+    weights: a decorator.
 
     Inside of `sharing`, and of a tf.function, it is a call of the graph of another such layer, where there is one.
     Not on several replicas, which exchange statistics in it: TensorFlow has no exchange inside of a call.
+
+    Args:
+      unread: keys of the config that the method does not look at, so that layers may differ in them.
     """
 
-    @functools.wraps(method)
-    def call(layer: keras.layers.Layer, x: tf.Tensor, *options: Hashable) -> Any:
-        one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        how = _sharing.get()
-        if not (how and tf.inside_function() and one_replica):
-            return method(layer, x, *options)
-        return _graph(layer, method, options, how)(layer, x)
+    def decorated(method: Callable) -> Callable:
+        @functools.wraps(method)
+        def call(layer: keras.layers.Layer, x: Any, *options: Hashable) -> Any:
+            one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
+            how = _sharing.get()
+            if not (how and tf.inside_function() and one_replica):
+                return method(layer, x, *options)
+            return _graph(layer, method, options, how, unread)(layer, x)
 
-    return call
+        return call
+
+    return decorated
 
 
 class _Graph:
@@ -62,7 +69,7 @@ class _Graph:
         attributes = {"_noinline": True} if how == CALLED else None
         self.function = tf.function(self._run, autograph=False, experimental_attributes=attributes)
 
-    def __call__(self, layer: keras.layers.Layer, x: tf.Tensor) -> Any:
+    def __call__(self, layer: keras.layers.Layer, x: Any) -> Any:
         still, moving = self._variables(layer)
         values = [tf.convert_to_tensor(variable.value) for variable in still]
         return self.function(x, values, [handle(variable) for variable in moving])
@@ -73,7 +80,7 @@ class _Graph:
             return layer.variables, []
         return layer.trainable_variables, layer.non_trainable_variables
 
-    def _run(self, x: tf.Tensor, given: list[tf.Tensor], handles: list[tf.Tensor]) -> Any:
+    def _run(self, x: Any, given: list[tf.Tensor], handles: list[tf.Tensor]) -> Any:
         still, moving = self._variables(self.layer)
         before = [_read(kept, variable) for kept, variable in zip(handles, moving, strict=True)]
         values = [*zip(still, given, strict=True), *zip(moving, before, strict=True)]
@@ -97,8 +104,10 @@ def _read(kept: tf.Tensor, variable: keras.Variable) -> tf.Tensor:
 _graphs: weakref.WeakValueDictionary[tuple, _Graph] = weakref.WeakValueDictionary()
 
 
-def _graph(layer: keras.layers.Layer, method: Callable, options: tuple, how: str) -> _Graph:
-    config = json.dumps(_nameless(keras.saving.serialize_keras_object(layer)), sort_keys=True)
+def _graph(layer: keras.layers.Layer, method: Callable, options: tuple, how: str, unread: tuple[str, ...]) -> _Graph:
+    serialized = keras.saving.serialize_keras_object(layer)
+    serialized["config"] = {key: value for key, value in serialized["config"].items() if key not in unread}
+    config = json.dumps(_nameless(serialized), sort_keys=True)
     key = (method, options, how, computed_again(), config)
     graph = _graphs.get(key) or _Graph(layer, method, options, how)
     _graphs[key] = vars(layer).setdefault("_graphs", {})[key] = graph
