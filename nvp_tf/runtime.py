@@ -1,4 +1,4 @@
-"""How TensorFlow comes into a process and computes there: import, passes over graphs, variables, threads, memory."""
+"""How TensorFlow comes into a process and computes there: import, graphs, variables, threads, memory, GPUs."""
 
 import contextlib
 import ctypes
@@ -43,7 +43,7 @@ def few_passes() -> None:
     """A graph is run nearly as it was traced."""
     import tensorflow as tf
 
-    if not tf.config.list_physical_devices("GPU"):
+    if not gpus():
         tf.config.optimizer.set_experimental_options(dict.fromkeys(_PASSES, False))
 
 
@@ -77,6 +77,13 @@ def keep_memory() -> None:
     with contextlib.suppress(AttributeError):  # another C library
         for option, value in _KEEPING.items():
             ctypes.CDLL(None).mallopt(option, value)
+
+
+def gpus() -> int:
+    """How many there are."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 def threads() -> int:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from nvp_tf.runtime import gpus
+
 _numbers = itertools.count(1)  # of exchanges; each worker traces the same ones in the same order
 
 
@@ -25,7 +27,7 @@ def sum_over_replicas(value: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf
     if replicas() == 1:
         return value
     mesh = getattr(tf.distribute.get_strategy(), "mesh", None)
-    if mesh is None or tf.config.list_physical_devices("GPU"):
+    if mesh is None or gpus():
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
     if isinstance(value, tf.Tensor):
         return _sum_over_mesh(value)

@@ -128,8 +128,7 @@ class FixedFlow(Flow):
     @functools.cached_property
     def _beside(self) -> int:
         """How many graphs have threads to run beside each other."""
-        on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        return 1 if on_gpu else max(1, runtime.cores() // runtime.threads())
+        return 1 if runtime.gpus() else max(1, runtime.cores() // runtime.threads())
 
     @functools.cached_property
     def _pattern(self) -> tf.Tensor:
@@ -148,7 +147,7 @@ class FixedFlow(Flow):
     def _operations(self) -> float:
         """Floating-point, of a product for one example: the mean over kernels, at every pixel where they are filters.
         Infinite where there is a GPU."""
-        if tf.config.list_physical_devices("GPU"):
+        if runtime.gpus():
             return math.inf
         places = {4: math.prod(self.event_shape[:-1]), 2: 1}  # by the kernel's rank
         shapes = [weight.shape for weight in self.weights if len(weight.shape) in places]

@@ -31,7 +31,7 @@ def set_threads(config: Config, run: RunDir | None = None) -> None:
     are quickest by one thread. All else has TensorFlow's own threads.
     """
     open_choice = runtime.cores()
-    if not tf.config.list_physical_devices("GPU"):
+    if not runtime.gpus():
         if _product(config) < _TINY:
             open_choice = 1
         elif _convolution(config) < _SMALL:

@@ -116,11 +116,15 @@ class Mesh:
                     for k in waiting:
                         self._ask(k)
         except OSError as error:
-            self.lost = WorkerLost(
-                f"worker {self.index} stopped, since another one ended or is silent ({error}): "
-                "start all of them again, they go on from the last checkpoint"
-            )
+            self.lost = self.end(str(error))
             raise self.lost from None
+
+    def end(self, why: str) -> WorkerLost:
+        """What this worker ends with, when it sees that another one is gone."""
+        return WorkerLost(
+            f"worker {self.index} stopped, since another one ended or is silent ({why}): "
+            "start all of them again, they go on from the last checkpoint"
+        )
 
 
 class _Line:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 
 import tensorflow as tf
-from tensorflow.python.eager import context  # ty: nothing public asks for a worker's health
+from tensorflow.python.eager import context  # nothing public asks for a worker's health
 
 from nvp_tf.errors import WorkerLost, reason
-from nvp_tf.runtime import keep_memory
+from nvp_tf.runtime import gpus, keep_memory
 from nvp_tf.training.distributed.cluster import find_cluster
 from nvp_tf.training.distributed.mesh import Mesh
 from nvp_tf.training.distributed.rendezvous import meet
@@ -40,7 +40,7 @@ def distributed(
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """`strategy.distribute_datasets_from_function(make)`. Without a GPU nothing is copied ahead to a device: that would
     be one iterator more, with the thread whose end TensorFlow waits for as `data/pipeline.py` says."""
-    if tf.config.list_physical_devices("GPU"):
+    if gpus():
         return strategy.distribute_datasets_from_function(make)
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):  # of one replica each
         workers = strategy.num_replicas_in_sync
@@ -79,7 +79,7 @@ def _ask(number: int) -> None:
         raise ConnectionError(reason(error)[:150]) from None
 
 
-def _multiworker(worker_timeout: float) -> tf.distribute.MultiWorkerMirroredStrategy:
+def _multiworker(worker_timeout: float) -> MeshStrategy:
     cluster = find_cluster()
     keep_memory()
     others = meet(cluster, worker_timeout, lambda line: print(line, file=sys.stderr, flush=True))
@@ -88,7 +88,7 @@ def _multiworker(worker_timeout: float) -> tf.distribute.MultiWorkerMirroredStra
         task_type="worker",
         task_id=cluster.index,
         rpc_layer="grpc",
-        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        num_accelerators={"GPU": gpus()},
     )
     # TensorFlow takes SIGTERM for itself; and if a worker ends in this very second, it waits an hour for it with
     # all of Python standing still: then this process ends, with status 1.

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nvp_tf.errors import WorkerLost, reason
+from nvp_tf.errors import reason
 from nvp_tf.training.distributed.mesh import Mesh
 
 Value = TypeVar("Value")
@@ -72,12 +72,11 @@ class Workers:
         try:
             yield
         except tf.errors.OpError as error:
-            if self._mesh and self._mesh.lost:
+            if self._mesh is None:
+                raise
+            if self._mesh.lost:
                 raise self._mesh.lost from None
-            if self.count == 1 or not (isinstance(error, _GONE) or "Collective ops is aborted" in str(error)):
+            if not (isinstance(error, _GONE) or "Collective ops is aborted" in str(error)):
                 raise
             said = reason(error).partition("Collective ops is aborted by: ")[2] or reason(error)
-            raise WorkerLost(
-                f"worker {self.index} stopped, since another one ended or is silent ({said[:150]}): "
-                "start all of them again, they go on from the last checkpoint"
-            ) from None
+            raise self._mesh.end(said[:150]) from None
