@@ -84,6 +84,16 @@ def test_ends():
     assert lost is one.lost and str(lost).startswith(
         "worker 0 stopped, since another one ended or is silent (1 does not answer): start all of them again"
     )
+    again = meeting(addresses(2), range(2), 30)
+    chief, listener = (Mesh(index, again[index], silent) for index in range(2))
+    ended = at_once(
+        {
+            "chief": lambda: raised(lambda: chief.from_chief(bytes(50_000_000))),
+            "listener": lambda: (listener.sum([np.array([0])]), close({1: again[1]})),
+        }
+    )
+    assert isinstance(ended["chief"], WorkerLost)
+    close(again)
     close({0: met[0]})
     assert other.sum(value)[0].tolist() == [2, 2, 2]  # which was sent before
     assert "ended or is silent (" in str(raised(lambda: other.sum(value))) and other.lost

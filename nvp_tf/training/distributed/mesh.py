@@ -145,14 +145,14 @@ class _Line:
         return (select.POLLOUT if self._sending else 0) | (select.POLLIN if self._receiving else 0)
 
     def move(self, event: int) -> None:
-        """As much as can be without waiting.
+        """As much as can be without waiting; of a connection that has failed both are tried, and say why.
 
         Raises:
           OSError: the other end is closed.
           RuntimeError: it is at another exchange.
         """
         with contextlib.suppress(BlockingIOError):
-            while event & select.POLLOUT and self._sending:
+            while event & ~select.POLLIN and self._sending:
                 _pass(self._sending, self._other.sendmsg([*self._sending][:_AT_ONCE]))
         with contextlib.suppress(BlockingIOError):
             while event & ~select.POLLOUT and self._receiving:
