@@ -1,5 +1,7 @@
 """Workers' sums over their sockets are exact, the same in each, and end with the first worker that does."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from addresses import addresses
@@ -43,7 +45,7 @@ def arrays(kind, index):
 def test_sums(kind, meshes):
     """In the order of the workers, one after the other: of floats another order has other last bits."""
     given = [arrays(kind, index) for index in range(WORKERS)]
-    found = at_once({index: (lambda index=index: meshes[index].sum(given[index], 7)) for index in meshes})
+    found = at_once({index: partial(mesh.sum, given[index], 7) for index, mesh in meshes.items()})
     for i, (shape, dtype) in enumerate(KINDS[kind]):
         expected = given[0][i] + given[1][i] + given[2][i]
         for index in meshes:
@@ -54,47 +56,54 @@ def test_sums(kind, meshes):
 @pytest.mark.parametrize("size", [0, 1, 5_000_000])
 def test_what_the_chief_says(size, meshes):
     said = np.random.default_rng(0).bytes(size)
-    found = at_once(
-        {index: (lambda index=index: meshes[index].from_chief(said if index == 0 else b"-")) for index in meshes}
-    )
-    assert list(found) != [] and all(found[index] == said for index in range(WORKERS))
+    found = at_once({index: partial(mesh.from_chief, b"-" if index else said) for index, mesh in meshes.items()})
+    assert found == dict.fromkeys(range(WORKERS), said)
 
 
-def test_ends():
-    """Of one whose connection is closed, one that is at another exchange, and one that does not answer any more."""
-
-    def raised(function):
-        try:
-            return function()
-        except (WorkerLost, RuntimeError) as error:
-            return error
-
-    def gone(number):
-        raise ConnectionError(f"{number} does not answer")
-
+@pytest.fixture
+def two():
+    """Two meshes, and their sockets."""
     met = meeting(addresses(2), range(2), 30)
-    one, other = (Mesh(index, met[index], gone) for index in range(2))
-    value = [np.ones(3)]
-    apart = at_once({k: (lambda k=k: raised(lambda: (one, other)[k].sum(value, number=k))) for k in range(2)})
-    assert {str(error) for error in apart.values()} == {
-        "another worker is at (1, 24), expected (0, 24) (exchange, bytes)",
-        "another worker is at (0, 24), expected (1, 24) (exchange, bytes)",
-    }
-    lost = raised(lambda: one.sum(value))
+    yield [Mesh(index, met[index], gone) for index in range(2)], met
+    close(met)
+
+
+def gone(number):
+    raise ConnectionError(f"{number} does not answer")
+
+
+def raised(function, *arguments):
+    try:
+        return function(*arguments)
+    except (WorkerLost, RuntimeError) as error:
+        return error
+
+
+def test_of_one_that_is_at_another_exchange(two):
+    meshes, _ = two
+    found = at_once({k: partial(raised, meshes[k].sum, [np.ones(3)], k) for k in range(2)})
+    assert [str(found[k]) for k in range(2)] == [
+        f"another worker is at ({1 - k}, 24), expected ({k}, 24) (exchange, bytes)" for k in range(2)
+    ]
+
+
+def test_of_one_that_does_not_answer_and_one_that_has_ended(two):
+    (one, other), met = two
+    lost = raised(one.sum, [np.ones(3)])
     assert lost is one.lost and str(lost).startswith(
         "worker 0 stopped, since another one ended or is silent (1 does not answer): start all of them again"
     )
-    again = meeting(addresses(2), range(2), 30)
-    chief, listener = (Mesh(index, again[index], silent) for index in range(2))
-    ended = at_once(
-        {
-            "chief": lambda: raised(lambda: chief.from_chief(bytes(50_000_000))),
-            "listener": lambda: (listener.sum([np.array([0])]), close({1: again[1]})),
-        }
-    )
-    assert isinstance(ended["chief"], WorkerLost)
-    close(again)
     close({0: met[0]})
-    assert other.sum(value)[0].tolist() == [2, 2, 2]  # which was sent before
-    assert "ended or is silent (" in str(raised(lambda: other.sum(value))) and other.lost
-    close(met)
+    assert other.sum([np.ones(3)])[0].tolist() == [2, 2, 2]  # which was sent before
+    assert raised(other.sum, [np.ones(3)]) is other.lost is not None
+
+
+def test_of_one_that_ends_while_it_is_sent_something(two):
+    (chief, other), met = two
+
+    def leave():
+        other.sum([np.array([0])])  # the size
+        close({1: met[1]})
+
+    found = at_once({0: partial(raised, chief.from_chief, bytes(50_000_000)), 1: leave})
+    assert isinstance(found[0], WorkerLost)

@@ -1,8 +1,9 @@
 """Workers that meet, each in a thread of this process."""
 
+import functools
 import socket
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from nvp_tf.errors import UserError
 from nvp_tf.training.distributed.cluster import Cluster
@@ -18,21 +19,14 @@ def meeting(cluster, indices, seconds):
         except UserError as error:
             return str(error)
 
-    return at_once({index: (lambda index=index: come(index)) for index in indices})
+    return at_once({index: functools.partial(come, index) for index in indices})
 
 
 def at_once(functions):
     """{key: what its function returned}."""
-    found = {}
-    threads = [
-        threading.Thread(target=lambda key=key, function=function: found.update({key: function()}))
-        for key, function in functions.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return found
+    with ThreadPoolExecutor(len(functions)) as threads:
+        running = {key: threads.submit(function) for key, function in functions.items()}
+        return {key: future.result(60) for key, future in running.items()}
 
 
 def close(met):
