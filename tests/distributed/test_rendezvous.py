@@ -7,6 +7,14 @@ from addresses import addresses
 from meetings import close, connected, meeting
 
 
+def test_workers_meet():
+    found = meeting(addresses(4), [3, 1, 0, 2], 30)
+    assert {index: sorted(others) for index, others in found.items()} == {
+        index: sorted({0, 1, 2, 3} - {index}) for index in range(4)
+    }
+    close(found)
+
+
 def test_who_does_not_come_is_named():
     cluster = addresses(3)
     found = meeting(cluster, [0, 2], 2)
@@ -29,6 +37,7 @@ def test_a_worker_that_left_is_waited_for_again():
         connected(address).sendall(said)  # and goes
     found |= meeting(cluster, [2, 1], 30)
     chief.join(60)
+    assert not chief.is_alive()
     assert {index: sorted(others) for index, others in found.items()} == {0: [1, 2], 1: [0, 2], 2: [0, 1]}
     close(found)
 
