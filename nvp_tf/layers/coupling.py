@@ -103,7 +103,9 @@ class Coupling(Bijective):
         row = mask.reshape(-1, mask.shape[-1])[0]
         self.splits = bool((mask == row).all())
         self.kept, self.changed = np.flatnonzero(row), np.flatnonzero(~row)
-        self.alternates = self.splits and len(row) > 2 and len(row) % 2 == 0 and (row[1:] != row[:-1]).all()
+        changes = int((row[1:] != row[:-1]).sum())
+        self.halves = self.splits and changes == 1
+        self.alternates = self.splits and changes > 1 and changes == len(row) - 1 and len(row) % 2 == 0
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -162,27 +164,31 @@ class Coupling(Bijective):
         return getattr(self.transform, direction)(changed, outputs)
 
     def _split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        if self.alternates:
-            even, odd = tf.unstack(tf.reshape(x, [-1, *self.event_shape[:-1], len(self.kept), 2]), axis=-1)
-            return (even, odd) if self.kept[0] == 0 else (odd, even)
-        if self.splits:
-            return _take(x, self.kept), _take(x, self.changed)
-        return x * tf.constant(self.mask, x.dtype), x
+        if not self.splits:
+            return x * tf.constant(self.mask, x.dtype), x
+        first, second = self._apart(x)
+        return (first, second) if self.kept[0] == 0 else (second, first)
 
     def _merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
         if not self.splits:
             return kept + changed
-        # In the order of their first entries, so that halves need no gather after the concatenation.
-        parts = sorted([(self.kept, kept), (self.changed, changed)], key=lambda part: part[0][0])
-        indices, values = zip(*parts, strict=True)
+        return self._joined((kept, changed) if self.kept[0] == 0 else (changed, kept))
+
+    def _apart(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """The kept and the changed entries, in the order of their first ones."""
         if self.alternates:
-            return tf.reshape(tf.stack(values, axis=-1), [-1, *self.event_shape])
-        return _take(tf.concat(values, axis=-1), np.argsort(np.concatenate(indices)))
+            return tf.unstack(tf.reshape(x, [-1, *self.event_shape[:-1], len(self.kept), 2]), axis=-1)
+        if self.halves:
+            return tf.split(x, [len(indices) for indices in self._indices], axis=-1)
+        return [tf.gather(x, indices, axis=-1) for indices in self._indices]
 
+    def _joined(self, parts: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """`_apart`'s inverse."""
+        if self.alternates:
+            return tf.reshape(tf.stack(parts, axis=-1), [-1, *self.event_shape])
+        x = tf.concat(parts, axis=-1)
+        return x if self.halves else tf.gather(x, np.argsort(np.concatenate(self._indices)), axis=-1)
 
-def _take(x: tf.Tensor, indices: np.ndarray) -> tf.Tensor:
-    """x[..., indices], as a slice where the indices are consecutive: a gather's gradient is a scatter."""
-    start, stop = int(indices[0]), int(indices[0]) + len(indices)
-    if (indices == np.arange(start, stop)).all():
-        return x[..., start:stop]
-    return tf.gather(x, indices, axis=-1)
+    @property
+    def _indices(self) -> list[np.ndarray]:
+        return sorted((self.kept, self.changed), key=lambda indices: indices[0])
