@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from nvp_tf.errors import ResumeLater, UserError, WorkerLost
 from nvp_tf.files import json_text
-from nvp_tf.runtime import few_passes, uncollected
+from nvp_tf.runtime import as_traced, uncollected
 
 _NOT_FOR_KERAS = ("matplotlib", "sklearn")
 
@@ -61,7 +61,7 @@ def quiet_tensorflow() -> None:
     sys.modules.update(hidden)  # as if they were not installed
     try:
         with silence(), uncollected():
-            few_passes()  # looks for GPUs, and says at length that there are none
+            as_traced()  # looks for GPUs, and says at length that there are none
     finally:
         for name in hidden:
             del sys.modules[name]

@@ -5,23 +5,8 @@ import ctypes
 import gc
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
-
-# What TensorFlow does to a graph before its first run. Measured with Real NVPs on two cores: without these the first
-# takes half as long, and no later one longer. The layout pass stays; on a GPU nothing was measured, and all of them do.
-_PASSES = (
-    "arithmetic_optimization",
-    "common_subgraph_elimination",
-    "constant_folding",
-    "dependency_optimization",
-    "function_optimization",
-    "implementation_selector",
-    "loop_optimization",
-    "pin_to_host_optimization",
-    "remapping",
-    "scoped_allocator_optimization",
-    "shape_optimization",
-)
 
 # Of malloc.h, by number: from when on freed memory is handed back, what is asked for beyond a need, and what alone.
 _KEEPING = {-1: 1 << 30, -2: 64 << 20, -3: 1 << 30}
@@ -39,12 +24,21 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def few_passes() -> None:
-    """A graph is run nearly as it was traced."""
+def as_traced() -> None:
+    """Graphs run as they were traced. What TensorFlow does to one before its first run takes as long as that run, and
+    left Real NVPs' with the same operations on a CPU, but for some constants. On a GPU nothing was measured."""
     import tensorflow as tf
 
     if not gpus():
-        tf.config.optimizer.set_experimental_options(dict.fromkeys(_PASSES, False))
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def kept_whole(function: Callable, *signature: Any) -> Any:
+    """The tf.function of that signature, or of any, whose calls stay calls in a larger graph: TensorFlow would else
+    write each out again. Not rewritten by autograph, which takes as long as tracing."""
+    import tensorflow as tf
+
+    return tf.function(function, signature or None, autograph=False, experimental_attributes={"_noinline": True})
 
 
 @contextlib.contextmanager
@@ -91,6 +85,16 @@ def threads() -> int:
     import tensorflow as tf
 
     return tf.config.threading.get_intra_op_parallelism_threads() or cores()
+
+
+def cpu_flags() -> set[str]:
+    """What the processor has beyond its base, by Linux' names (avx2, avx512f); empty where nothing says so."""
+    found: set[str] = set()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("flags"):
+                found |= set(line.partition(":")[2].split())
+    return found
 
 
 def cores() -> int:

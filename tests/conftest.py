@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import pytest
 
-from nvp_tf.runtime import few_passes, uncollected
+from nvp_tf.runtime import as_traced, uncollected
 
 with uncollected():
     import shared
@@ -20,7 +20,7 @@ with uncollected():
 # Two devices, for tests of replicas. Not possible any more once TensorFlow has initialised.
 [cpu] = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-few_passes()
+as_traced()
 gc.set_threshold(100_000)  # graphs are many objects in circles: to look for them now and then takes a tenth of the time
 
 

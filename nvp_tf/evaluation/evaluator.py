@@ -16,7 +16,7 @@ from nvp_tf.models.fixed_flow import fixed
 from nvp_tf.models.flow import Flow
 from nvp_tf.models.objectives import bits_per_dim
 from nvp_tf.models.parts import in_parts
-from nvp_tf.runtime import gpus
+from nvp_tf.runtime import gpus, kept_whole
 
 _PARTS = 2  # on whatever machine: with as many as it has cores, scores would differ between machines by a rounding
 Wrap = Callable[[Iterable[tf.Tensor]], Iterable[tf.Tensor]]
@@ -50,11 +50,12 @@ class Evaluator:
     def __init__(self, flow: Flow, batch_size: int = 100, workers: Sharers | None = None) -> None:
         self.flow, self.batch_size, self.workers = flow, batch_size, workers
         self._dtype = tf.uint8 if flow.event.is_image else flow.data_dtype
-        noise = tf.TensorSpec(flow.event.shape)
+        signature = [tf.TensorSpec((None, *flow.event.shape), self._dtype), tf.TensorSpec(flow.event.shape)]
         parts = 1 if gpus() else _PARTS
+        part = kept_whole(sharing()(flow.log_prob), *signature)
         self._log_prob = tf.function(
-            sharing()(lambda x, noise: in_parts(flow.log_prob, parts, x, noise)),
-            input_signature=[tf.TensorSpec((None, *flow.event.shape), self._dtype), noise],
+            lambda x, noise: in_parts(part, parts, x, noise),
+            input_signature=signature,
             autograph=False,  # nothing of it needs to be rewritten, which takes as long as tracing it
         )
 

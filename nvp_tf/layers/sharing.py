@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from nvp_tf.layers.keras_private import handle
 from nvp_tf.layers.recompute import computed_again
+from nvp_tf.runtime import kept_whole
 
 _sharing = contextvars.ContextVar("sharing", default="")  # each replica has a thread of its own, as in recompute.py
 CALLED, WRITTEN_OUT = "called", "written out"
@@ -65,9 +66,7 @@ class _Graph:
 
     def __init__(self, layer: keras.layers.Layer, method: Callable, options: tuple, how: str) -> None:
         self.layer, self.method, self.options, self.how = layer, method, options, how
-        # TensorFlow would else write each call out again.
-        attributes = {"_noinline": True} if how == CALLED else None
-        self.function = tf.function(self._run, autograph=False, experimental_attributes=attributes)
+        self.function = kept_whole(self._run) if how == CALLED else tf.function(self._run, autograph=False)
 
     def __call__(self, layer: keras.layers.Layer, x: Any) -> Any:
         still, moving = self._variables(layer)

@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 
 from nvp_tf.layers.keras_private import adam_moments, handle
+from nvp_tf.runtime import kept_whole
 
 _AT_ONCE = 32
-_KEPT_WHOLE = {"_noinline": True}  # TensorFlow would else write each call out again
 
 Function: TypeAlias = tf.types.experimental.PolymorphicFunction
 
@@ -29,11 +29,8 @@ def multiply_no_nan(tensors: Sequence[tf.Tensor], factor: tf.Tensor, compiled: b
     Where it is 1, which it mostly is, the tensors themselves: a pass less over them. Not where XLA has compiled the
     step: there it costs none.
     """
-
-    def products() -> list[tf.Tensor]:
-        return [product for (some,) in _parts(tensors) for product in _multiply_no_nan[len(some)](some, factor)]
-
-    return products() if compiled else tf.cond(factor == 1.0, lambda: list(tensors), products)
+    each = _multiply_no_nan if compiled else _unless_one
+    return [product for (some,) in _parts(tensors) for product in each[len(some)](some, factor)]
 
 
 def adam(
@@ -88,24 +85,29 @@ def _any_shape(count: int) -> list[tf.TensorSpec]:
     return [tf.TensorSpec(None)] * count
 
 
-def _traced(function: Callable, *signature: list[tf.TensorSpec] | tf.TensorSpec) -> Function:
-    return tf.function(function, signature, autograph=False, experimental_attributes=_KEPT_WHOLE)
-
-
 @_Functions
 def _squares(count: int) -> Function:
     def of_all(tensors: list[tf.Tensor]) -> tf.Tensor:
         return 2 * tf.add_n([tf.nn.l2_loss(tensor) for tensor in tensors])
 
-    return _traced(of_all, _any_shape(count))
+    return kept_whole(of_all, _any_shape(count))
 
 
 @_Functions
 def _multiply_no_nan(count: int) -> Function:
-    def each(tensors: list[tf.Tensor], factor: tf.Tensor) -> list[tf.Tensor]:
-        return [tf.math.multiply_no_nan(tensor, factor) for tensor in tensors]
+    return kept_whole(_products, _any_shape(count), tf.TensorSpec([]))
 
-    return _traced(each, _any_shape(count), tf.TensorSpec([]))
+
+@_Functions
+def _unless_one(count: int) -> Function:
+    def each(tensors: list[tf.Tensor], factor: tf.Tensor) -> list[tf.Tensor]:
+        return tf.cond(factor == 1.0, lambda: tensors, lambda: _products(tensors, factor))
+
+    return kept_whole(each, _any_shape(count), tf.TensorSpec([]))
+
+
+def _products(tensors: list[tf.Tensor], factor: tf.Tensor) -> list[tf.Tensor]:
+    return [tf.math.multiply_no_nan(tensor, factor) for tensor in tensors]
 
 
 @_Functions
@@ -132,7 +134,7 @@ def _adam(count: int) -> Function:
                 grad=gradient,
             )
 
-    return _traced(step, *[_handles(count)] * 3, _any_shape(count), *[tf.TensorSpec([])] * 6)
+    return kept_whole(step, *[_handles(count)] * 3, _any_shape(count), *[tf.TensorSpec([])] * 6)
 
 
 @_Functions
@@ -144,4 +146,4 @@ def _approach(count: int) -> Function:
             )
             tf.raw_ops.ResourceApplyGradientDescent(var=mean, alpha=share, delta=apart)
 
-    return _traced(move, _handles(count), _handles(count), tf.TensorSpec([]))
+    return kept_whole(move, _handles(count), _handles(count), tf.TensorSpec([]))
