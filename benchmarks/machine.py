@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from nvp_tf.runs.provenance import git
-from nvp_tf.runtime import cores
+from nvp_tf.runtime import cores, cpu_flags
 
 
 def describe(packages, pythons=(sys.executable,)) -> dict:
@@ -20,12 +20,11 @@ def describe(packages, pythons=(sys.executable,)) -> dict:
       pythons: interpreters whose environments are looked through, the first that has a package counting.
     """
     text = Path("/proc/cpuinfo").read_text()
-    flags = set(re.search(r"^flags\s*: (.*)$", text, re.M)[1].split()) if "flags" in text else set()
     name = re.search(r"^model name\s*: (.*)$", text, re.M)
     memory = int(re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text())[1]) * 1024
     return {
         "processor": name[1] if name else platform.machine(),
-        "extensions": [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags],
+        "extensions": [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in cpu_flags()],
         "cores": cores(),
         "memory_bytes": memory,
         "system": f"{platform.system()} {platform.release()}",

@@ -13,18 +13,21 @@ from nvp_tf.training import choices, train
 
 DIGITS = nvp_tf.preset("realnvp_digits")
 FASTER = {"float32": 1.2, "bfloat16": 1.0}
+ABLE = {"avx2", "avx512f"}
 CASES = {
-    "faster in bfloat16": (DIGITS, FASTER, "bfloat16"),
-    "hardly faster": (DIGITS, {"float32": 1.05, "bfloat16": 1.0}, "float32"),
-    "as asked for": (DIGITS.override(["train.network_dtype=float32"]), None, "float32"),
-    "too short to try": (DIGITS.override(["train.steps=100"]), None, "float32"),
-    "vectors": (nvp_tf.preset("realnvp_two_moons", "train.network_dtype=auto"), None, "float32"),
+    "faster in bfloat16": (DIGITS, ABLE, FASTER, "bfloat16"),
+    "hardly faster": (DIGITS, ABLE, {"float32": 1.05, "bfloat16": 1.0}, "float32"),
+    "as asked for": (DIGITS.override(["train.network_dtype=float32"]), ABLE, None, "float32"),
+    "too short to try": (DIGITS.override(["train.steps=100"]), ABLE, None, "float32"),
+    "vectors": (nvp_tf.preset("realnvp_two_moons", "train.network_dtype=auto"), ABLE, None, "float32"),
+    "by a processor without it": (DIGITS, {"avx2", "fma"}, None, "float32"),
+    "by an unknown one": (DIGITS, set(), FASTER, "bfloat16"),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_dtype(name, monkeypatch):
-    config, seconds, expected = CASES[name]
+    config, flags, seconds, expected = CASES[name]
 
     def clock(steps):
         assert seconds is not None, "nothing is to be tried"
@@ -32,6 +35,7 @@ def test_dtype(name, monkeypatch):
         return seconds
 
     monkeypatch.setattr(choices, "_seconds", clock)
+    monkeypatch.setattr(runtime, "cpu_flags", lambda: flags)
     found = choices.chosen(config).train
     assert (found.network_dtype, found.threads) == (expected, runtime.threads())
 

@@ -19,6 +19,7 @@ from nvp_tf.runs.run_dir import RunDir
 _SMALL = 5e8  # floating-point operations of a convolution: of larger ones each is worth every core
 _TINY = 5e6  # of a product of vectors' networks: larger ones are worth handing out
 _SHORT = 200  # steps: of fewer the clock takes as long as it could save
+_BFLOAT16 = {"avx512f", "avx_ne_convert"}  # oneDNN asks for one; without, a step takes five times as long as in float32
 _FASTER = 1.1  # that bfloat16 must be, to be worth its rounding
 _SECONDS = 1.0
 
@@ -66,7 +67,8 @@ def chosen(config: Config) -> Config:
     have.
 
     `train.threads` are those that this process has. `train.network_dtype` is bfloat16 where a step of the couplings is
-    faster in it on this machine; of vectors, of NICE and of a few steps it is float32 without a look.
+    faster in it on this machine; of vectors, of NICE, of a few steps and by a processor that cannot do it, it is
+    float32 without a look.
     """
     train = dataclasses.replace(config.train, threads=config.train.threads or runtime.threads())
     if train.network_dtype == "auto":
@@ -76,7 +78,9 @@ def chosen(config: Config) -> Config:
 
 def _network_dtype(config: Config) -> str:
     flow, steps = config.model.flow, config.train.steps
-    if not isinstance(flow, RealNVPConfig) or steps < _SHORT:
+    flags = runtime.cpu_flags()
+    unable = flags and not flags & _BFLOAT16 and not runtime.gpus()
+    if not isinstance(flow, RealNVPConfig) or steps < _SHORT or unable:
         return "float32"
     small = dataclasses.replace(flow, scales=1, couplings=1, blocks=min(1, flow.blocks))
     model, batch = dataclasses.replace(config.model, flow=small), config.train.batch_size
