@@ -26,7 +26,8 @@ def uncollected() -> Iterator[None]:
 
 def as_traced() -> None:
     """Graphs run as they were traced. What TensorFlow does to one takes as long as its first run, and made no later run
-    of flows shorter on a CPU: of a Real NVP's step it changes some constants. On a GPU nothing was measured."""
+    of flows shorter on a CPU: of a Real NVP's step it changes some constants. But it drops where each operation was
+    made, which is else kept: 70 MB of `realnvp_digits`' training. On a GPU nothing was measured."""
     import tensorflow as tf
 
     if not gpus():

@@ -140,8 +140,13 @@ def _connect(cluster: Cluster, door: socket.socket, opened: contextlib.ExitStack
                 raise TimeoutError(f"{_named(cluster, [*range(cluster.index + 1), *later])} did not connect")
             _let_in(cluster, door, opened, later)
     except OSError as error:
-        raise WorkerLost(f"another worker ended as training began ({error}): start all of them again") from None
+        raise lost_at_start(str(error)) from None
     return before | later
+
+
+def lost_at_start(why: str) -> WorkerLost:
+    """What is raised where a worker ends once all have met, and before any has stepped."""
+    return WorkerLost(f"another worker ended as training began ({why}): start all of them again")
 
 
 def _introduced(cluster: Cluster, number: int) -> socket.socket:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import tensorflow as tf
 from tensorflow.python.eager import context  # nothing public asks for a worker's health
 
-from nvp_tf.errors import WorkerLost, reason
+from nvp_tf.errors import reason
 from nvp_tf.runtime import gpus, keep_memory
 from nvp_tf.training.distributed.cluster import find_cluster
 from nvp_tf.training.distributed.mesh import Mesh
-from nvp_tf.training.distributed.rendezvous import meet
+from nvp_tf.training.distributed.rendezvous import lost_at_start, meet
 
 _SILENCE = 8000  # milliseconds, after which a worker that does not answer is taken for gone
 _BEGIN = 120  # seconds for TensorFlow's servers to find each other, after all workers have met
@@ -97,9 +97,7 @@ def _multiworker(worker_timeout: float) -> MeshStrategy:
     try:
         return MeshStrategy(resolver, Mesh(cluster.index, others, _ask))
     except tf.errors.OpError as error:
-        raise WorkerLost(
-            f"another worker ended as training began ({reason(error)[:200]}): start all of them again"
-        ) from None
+        raise lost_at_start(reason(error)[:200]) from None
     finally:
         faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGTERM, handler)
