@@ -19,12 +19,12 @@ def describe(packages, pythons=(sys.executable,)) -> dict:
       packages: their names; what is nowhere is left out.
       pythons: interpreters whose environments are looked through, the first that has a package counting.
     """
-    text = Path("/proc/cpuinfo").read_text()
+    text, flags = Path("/proc/cpuinfo").read_text(), cpu_flags()
     name = re.search(r"^model name\s*: (.*)$", text, re.M)
     memory = int(re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text())[1]) * 1024
     return {
         "processor": name[1] if name else platform.machine(),
-        "extensions": [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in cpu_flags()],
+        "extensions": [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags],
         "cores": cores(),
         "memory_bytes": memory,
         "system": f"{platform.system()} {platform.release()}",

@@ -166,13 +166,16 @@ class Coupling(Bijective):
     def _split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if not self.splits:
             return x * tf.constant(self.mask, x.dtype), x
-        first, second = self._apart(x)
-        return (first, second) if self.kept[0] == 0 else (second, first)
+        return self._swapped(*self._apart(x))
 
     def _merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
         if not self.splits:
             return kept + changed
-        return self._joined((kept, changed) if self.kept[0] == 0 else (changed, kept))
+        return self._joined(self._swapped(kept, changed))
+
+    def _swapped(self, kept: Any, changed: Any) -> tuple[Any, Any]:
+        """In the order of their first entries, or from it back."""
+        return (kept, changed) if self.kept[0] == 0 else (changed, kept)
 
     def _apart(self, x: tf.Tensor) -> list[tf.Tensor]:
         """The kept and the changed entries, in the order of their first ones."""
@@ -190,5 +193,5 @@ class Coupling(Bijective):
         return x if self.halves else tf.gather(x, np.argsort(np.concatenate(self._indices)), axis=-1)
 
     @property
-    def _indices(self) -> list[np.ndarray]:
-        return sorted((self.kept, self.changed), key=lambda indices: indices[0])
+    def _indices(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._swapped(self.kept, self.changed)

@@ -78,14 +78,17 @@ def chosen(config: Config) -> Config:
 
 def _network_dtype(config: Config) -> str:
     flow, steps = config.model.flow, config.train.steps
-    flags = runtime.cpu_flags()
-    unable = flags and not flags & _BFLOAT16 and not runtime.gpus()
-    if not isinstance(flow, RealNVPConfig) or steps < _SHORT or unable:
+    if not isinstance(flow, RealNVPConfig) or steps < _SHORT or _without_bfloat16():
         return "float32"
     small = dataclasses.replace(flow, scales=1, couplings=1, blocks=min(1, flow.blocks))
     model, batch = dataclasses.replace(config.model, flow=small), config.train.batch_size
     seconds = _seconds({dtype: _step(model, dtype, batch) for dtype in ("float32", "bfloat16")})
     return "bfloat16" if seconds["float32"] > _FASTER * seconds["bfloat16"] else "float32"
+
+
+def _without_bfloat16() -> bool:
+    flags = runtime.cpu_flags()
+    return bool(flags) and not flags & _BFLOAT16 and not runtime.gpus()
 
 
 def _step(model: ModelConfig, dtype: str, batch: int) -> Callable[[], tf.Tensor]:
